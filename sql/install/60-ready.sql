@@ -1,0 +1,76 @@
+-- 60-ready.sql: when the port may open.
+
+CREATE FUNCTION @extschema@.pt621_installation()
+RETURNS text
+AS 'MODULE_PATHNAME', 'pt621_installation'
+LANGUAGE C STABLE PARALLEL SAFE COST 1;
+COMMENT ON FUNCTION @extschema@.pt621_installation() IS
+'internal: names this cluster, database and installation of the extension; a restored copy has another name';
+
+CREATE FUNCTION @extschema@.pt621_closed_reason()
+RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    state  record;
+    owner  record;
+    broken text;
+BEGIN
+    SELECT string_agg(t.name, ', ' ORDER BY t.name) INTO broken
+      FROM unnest(ARRAY['device', 'device_state', 'frame', 'frame_seq', 'conn_seq', 'layout', 'position']) t (name)
+     WHERE to_regclass('pt621.' || t.name) IS NULL;
+    IF broken IS NOT NULL THEN
+        RETURN format('missing in schema pt621: %s; after a restore: SELECT pt621_ready()', broken);
+    END IF;
+    SELECT r.rolname, r.rolsuper INTO owner
+      FROM pg_class c
+      JOIN pg_roles r ON r.oid = c.relowner
+     WHERE c.oid = 'pt621.position'::regclass;
+    IF owner.rolname <> current_user THEN
+        RETURN format('pt621.position belongs to role %s, not to %s', owner.rolname, current_user);
+    END IF;
+    IF owner.rolsuper THEN
+        RETURN format('role %s is a superuser, so triggers on the tables would be', owner.rolname);
+    END IF;
+    SELECT l.version, l.ready_for INTO state FROM pt621.layout l;
+    IF state.version IS DISTINCT FROM 1 THEN
+        RETURN format('the tables have layout %s, this version of pt621 needs 1: SELECT pt621_ready()', coalesce(state.version::text, 'none'));
+    END IF;
+    IF state.ready_for IS DISTINCT FROM @extschema@.pt621_installation() THEN
+        RETURN 'the tables were restored or copied and not declared complete: SELECT pt621_ready()';
+    END IF;
+    SELECT string_agg(t.name, ', ' ORDER BY t.name) INTO broken
+      FROM unnest(ARRAY['device', 'device_state', 'frame', 'position']) t (name)
+     WHERE NOT EXISTS (SELECT FROM pg_index i
+                        WHERE i.indrelid = ('pt621.' || t.name)::regclass AND i.indisprimary AND i.indisvalid);
+    IF broken IS NOT NULL THEN
+        RETURN format('without a valid primary key in schema pt621: %s', broken);
+    END IF;
+    RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION @extschema@.pt621_closed_reason() IS
+'why the port is kept closed in this database, or NULL: tables missing, restored but not declared complete, of another layout or owner, or without primary keys';
+
+CREATE FUNCTION @extschema@.pt621_ready()
+RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    reason text;
+BEGIN
+    PERFORM @extschema@.pt621_create_tables();
+    UPDATE pt621.layout SET ready_for = @extschema@.pt621_installation();
+    reason := @extschema@.pt621_closed_reason();
+    IF reason IS NOT NULL THEN
+        RAISE EXCEPTION 'pt621 is not ready: %', reason
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    -- As in pt621_create_tables().
+    SET CONSTRAINTS ALL IMMEDIATE;
+END
+$function$;
+COMMENT ON FUNCTION @extschema@.pt621_ready() IS
+'declares a restore complete: makes what is absent, brings default triggers back, checks primary keys, and lets the port open; harmless at any other time';

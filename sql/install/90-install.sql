@@ -1,0 +1,76 @@
+-- 90-install.sql: rights, and the tables.
+
+-- What is SECURITY DEFINER belongs to the owner of the tables, and nothing else:
+-- members of that role can alter what it owns.
+DO $$
+DECLARE
+    role_name name := coalesce(nullif(current_setting('pt621.role', true), ''), 'pt621');
+    function  record;
+BEGIN
+    FOR function IN
+        SELECT p.oid::regprocedure AS name, p.prosecdef,
+               p.proname IN ('pt621_decode', 'pt621_decode_reads', 'pt621_decode_datagrams',
+                             'pt621_event', 'pt621_quality') AS for_everybody
+          FROM pg_depend d
+          JOIN pg_proc p ON p.oid = d.objid
+         WHERE d.classid = 'pg_proc'::regclass
+           AND d.refclassid = 'pg_extension'::regclass
+           AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pt621')
+           AND d.deptype = 'e'
+    LOOP
+        IF function.prosecdef THEN
+            EXECUTE format('ALTER FUNCTION %s OWNER TO %I', function.name, role_name);
+        END IF;
+        IF NOT function.for_everybody THEN
+            EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', function.name);
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', function.name, role_name);
+        END IF;
+    END LOOP;
+    EXECUTE 'GRANT EXECUTE ON FUNCTION @extschema@.pt621_stat_worker() TO pg_read_all_stats';
+END
+$$;
+
+-- In a restore the dump brings schema and tables, after the functions.
+DO $$
+DECLARE
+    role_name name := coalesce(nullif(current_setting('pt621.role', true), ''), 'pt621');
+    restoring boolean := current_setting('row_security') = 'off'
+                         OR lower(coalesce(current_setting('pt621.restoring', true), '')) IN ('on', 'true', 'yes', '1');
+    owner     name := (SELECT r.rolname
+                         FROM pg_namespace n
+                         JOIN pg_roles r ON r.oid = n.nspowner
+                        WHERE n.nspname = 'pt621');
+    member    record;
+BEGIN
+    IF restoring THEN
+        RETURN;
+    END IF;
+    IF owner IS NULL THEN
+        EXECUTE format('CREATE SCHEMA pt621 AUTHORIZATION %I', role_name);
+    ELSIF owner = current_user THEN
+        EXECUTE format('ALTER SCHEMA pt621 OWNER TO %I', role_name);
+    ELSIF owner <> role_name THEN
+        RAISE EXCEPTION 'schema pt621 belongs to role "%"', owner
+            USING ERRCODE = 'duplicate_schema',
+                  HINT = format('The tables of pt621 go there: rename it, or ALTER SCHEMA pt621 OWNER TO %I.', role_name);
+    END IF;
+    EXECUTE format('GRANT USAGE, CREATE ON SCHEMA pt621 TO %I', role_name);
+
+    PERFORM @extschema@.pt621_ready();
+
+    -- Members would lose users' triggers and indexes in pg_dump, and their rows
+    -- in DROP EXTENSION.
+    FOR member IN
+        SELECT o.type, o.identity
+          FROM pg_depend d,
+               LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) o
+         WHERE d.refclassid = 'pg_extension'::regclass
+           AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pt621')
+           AND d.deptype = 'e'
+           AND (o.schema = 'pt621' OR (o.type = 'schema' AND o.name = 'pt621'))
+           AND o.type IN ('schema', 'table', 'view', 'sequence')
+    LOOP
+        EXECUTE format('ALTER EXTENSION pt621 DROP %s %s', member.type, member.identity);
+    END LOOP;
+END
+$$;

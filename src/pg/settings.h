@@ -1,0 +1,43 @@
+/*
+ * settings.h
+ *		The pt621.* settings; README.md lists them for users.
+ */
+#ifndef PT621_PG_SETTINGS_H
+#define PT621_PG_SETTINGS_H
+
+#include "postgres.h"
+
+/* What becomes of a tracker that is not in pt621.device. */
+typedef enum UnknownDevices
+{
+	UNKNOWN_REGISTER,			/* it is added */
+	UNKNOWN_QUARANTINE,			/* its units are archived, whatever pt621.archive */
+	UNKNOWN_REJECT				/* its units are archived as rejected ones are */
+} UnknownDevices;
+
+/* Which units go to pt621.frame. */
+typedef enum Archive
+{
+	ARCHIVE_ALL,
+	ARCHIVE_REJECTED,
+	ARCHIVE_NONE
+} Archive;
+
+extern char *setting_listen_addresses;
+extern int	setting_port;
+extern char *setting_database;
+extern char *setting_role;
+extern int	setting_batch_size;
+extern int	setting_flush_interval; /* ms */
+extern int	setting_receive_buffer; /* kB */
+extern int	setting_max_connections;
+extern int	setting_idle_timeout;	/* s */
+extern int	setting_unit_timeout;	/* ms */
+extern int	setting_shutdown_timeout;	/* ms */
+extern int	setting_statement_timeout;	/* ms */
+extern int	setting_unknown_devices;
+extern int	setting_archive;
+
+extern void settings_init(void);
+
+#endif							/* PT621_PG_SETTINGS_H */

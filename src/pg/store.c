@@ -1,0 +1,353 @@
+/*
+ * store.c
+ *		From units to rows, in one transaction.
+ *
+ * The order of the steps is the order of the locks: trackers by id, states by
+ * number, then the archive, positions (whose triggers may do anything), states.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type_d.h"
+#include "commands/sequence.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "pg/run.h"
+#include "pg/waiting.h"
+
+/* Reads the units of the batch, and those that wait, as far as one unit tells. */
+static void
+read_item(RunItem *item, BatchUnit *unit, bool late)
+{
+	Pt621Error	error = unit->unit.error;
+
+	memset(item, 0, offsetof(RunItem, record));
+	memset((char *) item + offsetof(RunItem, rebuilt), 0,
+		   sizeof(RunItem) - offsetof(RunItem, rebuilt));
+	item->unit = unit;
+	item->late = late;
+	if (unit->unit.kind == PT621_UNIT_LINE || unit->unit.kind == PT621_UNIT_PHOTO)
+	{
+		item->readable = pt621_parse(unit->bytes + unit->unit.payload_at,
+									 unit->unit.payload_size, &item->record, &error);
+		error.at += unit->unit.payload_at;
+	}
+	if (error.code != PT621_OK)
+	{
+		char	   *reason = palloc(PT621_ERROR_MAX);
+
+		pt621_error_text(&error, reason);
+		item->reason = reason;
+	}
+}
+
+/*
+ * Numbers units and connections.
+ *
+ * The numbers stay with them when the try fails, so that the order of a
+ * connection's bytes is that of its arrival whatever happens.
+ */
+static void
+number_units(Batch *batch, uint32 from, uint32 to)
+{
+	Oid			schema = get_namespace_oid("pt621", false);
+	Oid			frame_seq = get_relname_relid("frame_seq", schema);
+	Oid			conn_seq = get_relname_relid("conn_seq", schema);
+
+	if (!OidIsValid(frame_seq) || !OidIsValid(conn_seq))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("sequence pt621.frame_seq or pt621.conn_seq does not exist"),
+				 errhint("SELECT pt621_ready() makes what is missing.")));
+	for (uint32 i = from; i < to; i++)
+	{
+		BatchUnit  *unit = &batch->units[i];
+
+		if (unit->source->conn == 0)
+			unit->source->conn = nextval_internal(conn_seq, true);
+		if (unit->seq == 0)
+			unit->seq = nextval_internal(frame_seq, true);
+	}
+}
+
+/* Takes in the waiting units whose tracker is one of this run. */
+static void
+add_waiting(Run *run, Waiting *waiting, TimestampTz now)
+{
+	for (uint32 i = 0; i < waiting->count; i++)
+	{
+		BatchUnit  *unit = &waiting->unit[i];
+		const Source *source = unit->source;
+		Device	   *device = unit->ident_size > 0 ?
+			run_find_device(run, unit->ident, unit->ident_size) :
+			run_find_device(run, source->first, source->first_size);
+
+		if (device == NULL || unit->received_at <= now - WAITING_TIME)
+			continue;
+		read_item(&run->items[run->count], unit, true);
+		run->items[run->count].device = device;
+		run->count++;
+	}
+}
+
+/* Settles who waits from here on. */
+static void
+keep_waiting(Run *run, Waiting *waiting, TimestampTz now)
+{
+	/* The ones not tried are as they were. */
+	for (uint32 i = 0; i < waiting->count; i++)
+	{
+		bool		tried = false;
+
+		for (uint32 j = run->count; j-- > 0 && run->items[j].late && !tried;)
+			tried = run->items[j].unit == &waiting->unit[i] &&
+				!run->items[j].may_wait;
+		if (!tried && waiting->unit[i].received_at > now - WAITING_TIME)
+			waiting_add_next(waiting, &waiting->unit[i]);
+	}
+	for (uint32 i = 0; i < run->count; i++)
+	{
+		if (!run->items[i].late && run->items[i].may_wait)
+			waiting_add_next(waiting, run->items[i].unit);
+	}
+}
+
+/*
+ * Inserts the fresh positions without asking whether they are there: none of
+ * their time was known.  The primary key decides; when it says otherwise (rows
+ * that did not come through us), all is undone and they are doubtful like the
+ * others.  ON CONFLICT for all of them would be a quarter of the whole cost.
+ */
+static bool
+insert_fresh(Run *run, uint64 *inserted)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		*inserted = run_statement(run, SQL_INSERT_FRESH, (Datum) 0);
+		ReleaseCurrentSubTransaction();
+		done = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+
+		/* Whatever it was: who ends the transaction knows nothing of ours. */
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
+			ReThrowError(error);
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return done;
+}
+
+/*
+ * Tells whether a trigger of the user may alter or drop the rows we insert.
+ *
+ * One on a single partition is not seen; when it drops rows, their number tells.
+ */
+static bool
+has_before_trigger(void)
+{
+	Oid			position = get_relname_relid("position", get_namespace_oid("pt621", false));
+	Relation	relation;
+	bool		found;
+
+	if (!OidIsValid(position))
+		return false;			/* the INSERT will say it better */
+	relation = table_open(position, RowExclusiveLock);
+	found = relation->trigdesc && relation->trigdesc->trig_insert_before_row;
+	table_close(relation, NoLock);
+	return found;
+}
+
+static void
+insert_positions(Run *run)
+{
+	uint32		fresh = 0;
+	uint64		inserted = 0;
+
+	run->disturbed |= has_before_trigger();
+	for (uint32 i = 0; i < run->position_count; i++)
+		fresh += run->positions[i]->fresh;
+	if (fresh > 0 && !insert_fresh(run, &inserted))
+	{
+		fresh = 0;
+		for (uint32 i = 0; i < run->position_count; i++)
+			run->positions[i]->fresh = false;
+	}
+	run->disturbed |= inserted != fresh;
+	if (fresh < run->position_count)
+		inserted += run_statement(run, SQL_INSERT_DOUBTFUL, (Datum) 0);
+	run->result->positions += inserted;
+	run->result->duplicates += run->position_count - Min(inserted, run->position_count);
+}
+
+/* Tells whether a tracker's state took something from a doubtful row. */
+static bool
+has_doubtful_state(const Device *device)
+{
+	return (device->last_fix && !device->last_fix->fresh) ||
+		(device->last_ignition && !device->last_ignition->fresh) ||
+		(device->last_driver && !device->last_driver->fresh);
+}
+
+/*
+ * Derives from the table where the run does not know what is there: a doubtful
+ * row may have met one that the user has altered since, a trigger may have
+ * altered ours or brought others.
+ */
+static void
+derive_doubtful(Run *run)
+{
+	Datum	   *ids = palloc((Size) Max(run->device_count, 1) * sizeof(Datum));
+	int			count = 0;
+
+	for (uint32 i = 0; i < run->device_count; i++)
+	{
+		if (run->disturbed || has_doubtful_state(run->devices[i]))
+			ids[count++] = Int32GetDatum(run->devices[i]->id);
+	}
+	if (count > 0 && run->position_count > 0)
+		run_statement(run, SQL_DERIVE,
+					  PointerGetDatum(construct_array(ids, count, INT4OID, sizeof(int32),
+													  true, TYPALIGN_INT)));
+}
+
+static void
+store_run(Run *run)
+{
+	bool		archived = false;
+	bool		updated = false;
+	bool		states = false;
+
+	run_find_devices(run);
+	if (run->poison)
+	{
+		/* Nothing but the archive: whatever the fault was must not recur. */
+		for (uint32 i = 0; i < run->count; i++)
+			run->items[i].reason = run->poison;
+		run_statement(run, SQL_INSERT_FRAMES, (Datum) 0);
+		return;
+	}
+	run_lock_states(run);
+	run_resolve(run);
+	run_select_positions(run);
+	for (uint32 i = 0; i < run->count; i++)
+	{
+		archived |= !run->items[i].late;
+		updated |= run->items[i].late && run->items[i].reason == NULL;
+	}
+	for (uint32 i = 0; i < run->device_count; i++)
+		states |= run->devices[i]->last_unit != NULL;
+
+	if (archived)
+		run_statement(run, SQL_INSERT_FRAMES, (Datum) 0);
+	if (updated)
+		run_statement(run, SQL_UPDATE_FRAMES, (Datum) 0);
+	if (run->position_count > 0)
+		insert_positions(run);
+	if (states)
+		run_statement(run, SQL_UPDATE_STATES, (Datum) 0);
+	derive_doubtful(run);
+}
+
+static int
+trigger_depth(void)
+{
+	return DatumGetInt32(OidFunctionCall0(F_PG_TRIGGER_DEPTH));
+}
+
+void
+store_batch(Batch *batch, uint32 from, uint32 to, Oid schema,
+			const char *poison, Waiting *waiting, StoreResult *result)
+{
+	Run		   *before = current_run;
+	Run			run = {.schema = schema,.poison = poison,.result = result};
+	uint32		room = to - from + (waiting ? waiting->count : 0);
+	TimestampTz now = batch->units[to - 1].received_at;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	number_units(batch, from, to);
+	run.items = MemoryContextAllocHuge(CurrentMemoryContext, (Size) Max(room, 1) * sizeof(RunItem));
+	for (uint32 i = from; i < to; i++)
+		read_item(&run.items[run.count++], &batch->units[i], false);
+	run_bind(&run, room);
+	if (waiting)
+		add_waiting(&run, waiting, now);
+
+	/* A trigger of the user may call pt621_ingest(): its run nests in ours. */
+	run.depth = trigger_depth();
+	current_run = &run;
+	PG_TRY();
+	{
+		store_run(&run);
+	}
+	PG_FINALLY();
+	{
+		current_run = before;
+	}
+	PG_END_TRY();
+	if (before)
+		before->disturbed = true;
+
+	result->units += to - from;
+	for (uint32 i = 0; i < run.count; i++)
+		result->rejected += !run.items[i].late && run.items[i].reason != NULL;
+	if (waiting)
+		keep_waiting(&run, waiting, now);
+	SPI_finish();
+}
+
+void
+store_fire_deferred(void)
+{
+	if (current_run)
+		return;
+	if (SPI_connect() != SPI_OK_CONNECT ||
+		SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) != SPI_OK_UTILITY)
+		elog(ERROR, "could not set constraints immediate");
+	SPI_finish();
+}
+
+PG_FUNCTION_INFO_V1(pt621_storing);
+
+/*
+ * pt621_storing(): whether this session keeps device_state itself just now.
+ *
+ * Asked by the default triggers.  It does so for the rows of its own INSERT,
+ * unless triggers of the user meddle; not for what those triggers do to the
+ * table by themselves, which shows by their depth.
+ */
+Datum
+pt621_storing(PG_FUNCTION_ARGS)
+{
+	if (current_run == NULL)
+		PG_RETURN_BOOL(false);
+	if (trigger_depth() != current_run->depth + 1)
+		current_run->disturbed = true;
+	PG_RETURN_BOOL(!current_run->disturbed);
+}

@@ -1,0 +1,371 @@
+/*
+ * store_devices.c
+ *		Which trackers the units of a run belong to.
+ *
+ * Invariants.  A unit belongs to the tracker that it names, else to the last one
+ * named on its connection, else to the first one that its connection names
+ * later.  Trackers are added in order of their ids, and their states locked in
+ * order of their numbers, so that two sessions cannot wait for each other in a
+ * ring.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type_d.h"
+#include "common/hashfn.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "pg/run.h"
+#include "pg/settings.h"
+
+/* Key of the hash table: zero padded, so that it can be compared as bytes. */
+typedef struct Ident
+{
+	uint32		size;
+	uint8		bytes[PT621_IDENT_MAX];
+} Ident;
+
+typedef struct DeviceEntry
+{
+	Ident		ident;
+	Device	   *device;
+} DeviceEntry;
+
+/* Finds the tracker of an id among those of the run, or adds it. */
+static Device *
+run_device(Run *run, const uint8 *bytes, uint32 size)
+{
+	Ident		ident = {0};
+	DeviceEntry *entry;
+	bool		found;
+
+	ident.size = size;
+	memcpy(ident.bytes, bytes, size);
+	entry = hash_search(run->device_by_ident, &ident, HASH_ENTER, &found);
+	if (!found)
+	{
+		Device	   *device = palloc(sizeof(Device));
+
+		/* All but the chain, whose arrays need no value. */
+		memset(device, 0, offsetof(Device, chain));
+		device->chain.bases = device->chain.newest = device->chain.helds = 0;
+		memset(&device->last_fix, 0, sizeof(Device) - offsetof(Device, last_fix));
+		device->run_newest = DT_NOBEGIN;
+		device->ident_size = size;
+		memcpy(device->ident, bytes, size);
+		entry->device = device;
+		run->devices[run->device_count++] = device;
+	}
+	return entry->device;
+}
+
+Device *
+run_find_device(Run *run, const uint8 *bytes, uint32 size)
+{
+	Ident		ident = {0};
+	DeviceEntry *entry;
+
+	ident.size = size;
+	memcpy(ident.bytes, bytes, size);
+	entry = hash_search(run->device_by_ident, &ident, HASH_FIND, NULL);
+	return entry ? entry->device : NULL;
+}
+
+/* Takes in which tracker a unit names, for what follows on its connection. */
+static void
+name_source(Source *source, const uint8 *ident, uint32 size)
+{
+	source->ident_size = size;
+	memcpy(source->ident, ident, size);
+	if (source->first_size == 0)
+	{
+		source->first_size = size;
+		memcpy(source->first, ident, size);
+	}
+}
+
+/*
+ * Names the tracker of a unit that does not name it itself.
+ *
+ * It is kept with the unit: when the try fails, or the unit waits for its base,
+ * the connection may have named others since.
+ */
+static void
+bind_by_source(Run *run, RunItem *item, const uint8 *ident, uint32 size)
+{
+	BatchUnit  *unit = item->unit;
+
+	if (unit->ident_size == 0)
+	{
+		unit->ident_size = size;
+		memcpy(unit->ident, ident, size);
+	}
+	if (unit->ident_size > 0)
+		item->device = run_device(run, unit->ident, unit->ident_size);
+}
+
+/*
+ * Names the tracker of a status that came before any record: by its IMEI, if
+ * that is the id of a tracker.  It adds none, since the id may be another.
+ */
+static void
+bind_by_imei(Run *run, RunItem *item)
+{
+	if (item->device == NULL && item->readable && item->record.kind == PT621_STATUS)
+		item->device = run_device(run, item->record.ident.at, item->record.ident.size);
+}
+
+/* room: for how many items there may be in the end. */
+void
+run_bind(Run *run, uint32 room)
+{
+	HASHCTL		control = {.keysize = sizeof(Ident),
+		.entrysize = sizeof(DeviceEntry),
+	.hcxt = CurrentMemoryContext};
+
+	run->device_by_ident = hash_create("pt621 trackers of a batch", 256, &control,
+									   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	/* Every item can name one, and be bound by its connection to another. */
+	run->devices = palloc((Size) Max(room, 1) * 2 * sizeof(Device *));
+	for (uint32 i = 0; i < run->count; i++)
+	{
+		RunItem	   *item = &run->items[i];
+		Source	   *source = item->unit->source;
+
+		if (item->readable && item->record.kind == PT621_REPORT &&
+			item->rebuilt == NULL)
+		{
+			item->device = run_device(run, item->record.ident.at, item->record.ident.size);
+			item->device->to_register = run->poison == NULL;
+			name_source(source, item->record.ident.at, item->record.ident.size);
+		}
+		else
+			bind_by_source(run, item, source->ident, source->ident_size);
+	}
+	/* What came before the first record of its connection. */
+	for (uint32 i = 0; i < run->count; i++)
+	{
+		RunItem	   *item = &run->items[i];
+
+		if (item->device == NULL)
+			bind_by_source(run, item, item->unit->source->first,
+						   item->unit->source->first_size);
+		bind_by_imei(run, item);
+	}
+}
+
+static int
+compare_by_ident(const void *a, const void *b)
+{
+	const Device *left = *(Device *const *) a;
+	const Device *right = *(Device *const *) b;
+	int			order = memcmp(left->ident, right->ident,
+							   Min(left->ident_size, right->ident_size));
+
+	return order ? order : (left->ident_size > right->ident_size) - (left->ident_size < right->ident_size);
+}
+
+static int
+compare_by_id(const void *a, const void *b)
+{
+	const Device *left = *(Device *const *) a;
+	const Device *right = *(Device *const *) b;
+
+	return (left->id > right->id) - (left->id < right->id);
+}
+
+/* Gives the ids of the trackers that are not known yet, as text[]. */
+static ArrayType *
+unknown_idents(Run *run, bool to_register, int *count)
+{
+	Datum	   *idents = palloc((Size) Max(run->device_count, 1) * sizeof(Datum));
+
+	*count = 0;
+	for (uint32 i = 0; i < run->device_count; i++)
+	{
+		Device	   *device = run->devices[i];
+
+		if (device->id == 0 && (!to_register || device->to_register))
+			idents[(*count)++] =
+				PointerGetDatum(cstring_to_text_with_len((const char *) device->ident,
+														 (int) device->ident_size));
+	}
+	return construct_array(idents, *count, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+/* Reads column `number` of a row; false when it is NULL. */
+static bool
+column(HeapTuple row, int number, Datum *value)
+{
+	bool		isnull;
+
+	*value = SPI_getbinval(row, SPI_tuptable->tupdesc, number, &isnull);
+	return !isnull;
+}
+
+/* Reads what pt621.device says of the trackers not known yet. */
+static void
+find_devices(Run *run, ArrayType *idents)
+{
+	uint64		rows = run_statement(run, SQL_FIND_DEVICES, PointerGetDatum(idents));
+
+	for (uint64 i = 0; i < rows; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		Device	   *device;
+		Datum		value;
+		text	   *string;
+
+		if (!column(row, 2, &value))
+			continue;
+		string = DatumGetTextPP(value);
+		if (VARSIZE_ANY_EXHDR(string) > PT621_IDENT_MAX)
+			continue;
+		/* Under a collation of the user's, others than we asked for may match. */
+		device = run_find_device(run, (const uint8 *) VARDATA_ANY(string),
+								 VARSIZE_ANY_EXHDR(string));
+		if (device == NULL || !column(row, 1, &value))
+			continue;
+		device->id = DatumGetInt32(value);
+		device->enabled = column(row, 3, &value) && DatumGetBool(value);
+		device->ignition_input = column(row, 4, &value) ? DatumGetInt32(value) : 0;
+		device->odometer_factor = column(row, 5, &value) ? DatumGetFloat8(value) : 1;
+		memcpy(device->status_order, "bgs", 3);
+		if (column(row, 6, &value))
+		{
+			string = DatumGetTextPP(value);
+			if (VARSIZE_ANY_EXHDR(string) == 3)
+				memcpy(device->status_order, VARDATA_ANY(string), 3);
+		}
+		if (column(row, 7, &value))
+			device->allowed_peers = DatumGetArrayTypePCopy(value);
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/* Copies a text that must outlive its row. */
+static text *
+keep_text(Datum value)
+{
+	return (text *) PG_DETOAST_DATUM_COPY(value);
+}
+
+/* Fills a tracker's chain with the bases kept in its state. */
+static void
+load_bases(Device *device, Datum value)
+{
+	ArrayType  *array = DatumGetArrayTypePCopy(value);
+	Datum	   *bases;
+	bool	   *nulls;
+	int			count;
+
+	if (ARR_ELEMTYPE(array) != BYTEAOID)
+		return;
+	deconstruct_array(array, BYTEAOID, -1, false, TYPALIGN_INT, &bases, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		struct varlena *base = (struct varlena *) DatumGetPointer(bases[i]);
+
+		if (!nulls[i])
+			pt621_chain_base(&device->chain, (const uint8 *) VARDATA_ANY(base),
+							 VARSIZE_ANY_EXHDR(base));
+	}
+}
+
+static void
+load_state(Device *device, HeapTuple row)
+{
+	Datum		value;
+
+	device->locked = true;
+	device->fix_time = column(row, 2, &value) ? DatumGetTimestampTz(value) : DT_NOBEGIN;
+	device->fix_code = column(row, 3, &value) ? keep_text(value) : NULL;
+	device->fix_digest = column(row, 4, &value) ? DatumGetInt64(value) : 0;
+	device->newest_time = column(row, 5, &value) ? DatumGetTimestampTz(value) : DT_NOBEGIN;
+	device->ignition_time = column(row, 6, &value) ? DatumGetTimestampTz(value) : DT_NOBEGIN;
+	device->ignition = column(row, 7, &value) && DatumGetBool(value);
+	device->driver_time = column(row, 8, &value) ? DatumGetTimestampTz(value) : DT_NOBEGIN;
+	device->driver = column(row, 9, &value) ? keep_text(value) : NULL;
+	if (column(row, 10, &value))
+		load_bases(device, value);
+}
+
+/* Gives the numbers of the trackers whose state is not locked yet. */
+static ArrayType *
+unlocked_ids(Run *run, int *count)
+{
+	Datum	   *ids = palloc((Size) Max(run->device_count, 1) * sizeof(Datum));
+
+	*count = 0;
+	for (uint32 i = 0; i < run->device_count; i++)
+	{
+		if (run->devices[i]->id != 0 && !run->devices[i]->locked)
+			ids[(*count)++] = Int32GetDatum(run->devices[i]->id);
+	}
+	return construct_array(ids, *count, INT4OID, sizeof(int32), true, TYPALIGN_INT);
+}
+
+/* Locks the states of the trackers that have one; run->devices is by id. */
+static void
+lock_states(Run *run, ArrayType *ids)
+{
+	uint64		rows = run_statement(run, SQL_LOCK_STATES, PointerGetDatum(ids));
+	uint32		at = 0;
+
+	for (uint64 i = 0; i < rows; i++)
+	{
+		Datum		value;
+
+		column(SPI_tuptable->vals[i], 1, &value);
+		while (at < run->device_count && run->devices[at]->id < DatumGetInt32(value))
+			at++;
+		if (at < run->device_count && run->devices[at]->id == DatumGetInt32(value))
+			load_state(run->devices[at], SPI_tuptable->vals[i]);
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/* Finds out which trackers are known, and adds those that may be. */
+void
+run_find_devices(Run *run)
+{
+	int			count;
+	ArrayType  *array;
+
+	if (run->device_count > 1)
+		qsort(run->devices, run->device_count, sizeof(Device *), compare_by_ident);
+	array = unknown_idents(run, false, &count);
+	if (count > 0)
+		find_devices(run, array);
+	if (setting_unknown_devices == UNKNOWN_REGISTER)
+	{
+		array = unknown_idents(run, true, &count);
+		if (count > 0)
+		{
+			run_statement(run, SQL_REGISTER, PointerGetDatum(array));
+			find_devices(run, array);
+		}
+	}
+}
+
+/* Locks the states of the trackers, in order of their numbers. */
+void
+run_lock_states(Run *run)
+{
+	int			count;
+	ArrayType  *array;
+
+	if (run->device_count > 1)
+		qsort(run->devices, run->device_count, sizeof(Device *), compare_by_id);
+	array = unlocked_ids(run, &count);
+	if (count > 0)
+		lock_states(run, array);
+	array = unlocked_ids(run, &count);
+	if (count > 0)
+	{
+		run_statement(run, SQL_NEW_STATES, PointerGetDatum(array));
+		lock_states(run, array);
+	}
+}

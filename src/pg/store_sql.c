@@ -1,0 +1,185 @@
+/*
+ * store_sql.c
+ *		The statements that storing consists of, prepared once per session.
+ *
+ * Invariants.  The tables are the users', who may alter them: what is read is
+ * cast to the type that the C code takes it for.  Every name is written with its
+ * schema, since the listener's search_path is the users' (their triggers run
+ * under it).  No plan is kept of a statement that joins a table which may have
+ * been empty when the plan was made: it was measured to cost more with every row.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type_d.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "pg/run.h"
+
+#define INSERT_POSITIONS(fresh) \
+	"INSERT INTO pt621.position (device_id, fix_time, code, digest, received_at," \
+	" frame_seq, geom, valid, stored, speed_kmh, course, inputs, outputs," \
+	" ignition, adc, odometer_m, driver, battery, gsm, satellites, gsb, spec," \
+	" quality)" \
+	" SELECT b.* FROM %s.pt621_batch_positions(" fresh ") b"
+
+/* A user's trigger may have stored something newer in between. */
+#define OF_NEWER_FIX(column) \
+	"CASE WHEN b.fix_time IS NULL OR b.fix_time < s.fix_time" \
+	" THEN s." column " ELSE b." column " END"
+
+/* What is ingested late does not make a tracker seen longer ago. */
+#define OF_LATER_UNIT(column) \
+	"CASE WHEN b.last_seen < s.last_seen THEN s." column " ELSE b." column " END"
+
+/* %s (%1$s where there is more than one) is the extension's schema. */
+static const struct
+{
+	const char *text;
+	Oid			argument;		/* type of $1, or InvalidOid */
+	bool		is_rare;		/* planned anew each time */
+}			statements[STATEMENTS] =
+{
+	[SQL_FIND_DEVICES] = {
+		"SELECT d.id::pg_catalog.int4, d.ident::pg_catalog.text,"
+		" d.enabled::pg_catalog.bool, d.ignition_input::pg_catalog.int4,"
+		" d.odometer_factor::pg_catalog.float8, d.status_order::pg_catalog.text,"
+		" d.allowed_peers::pg_catalog.cidr[]"
+		" FROM pt621.device d WHERE d.ident = ANY ($1)",
+		TEXTARRAYOID, false
+	},
+	/* Looked for first: ON CONFLICT takes a number even for what is there. */
+	[SQL_REGISTER] = {
+		"INSERT INTO pt621.device (ident)"
+		" SELECT u.ident FROM pg_catalog.unnest($1) WITH ORDINALITY u (ident, n)"
+		" ORDER BY u.n ON CONFLICT (ident) DO NOTHING",
+		TEXTARRAYOID, false
+	},
+	[SQL_LOCK_STATES] = {
+		"SELECT s.device_id::pg_catalog.int4, s.fix_time::pg_catalog.timestamptz,"
+		" s.fix_code::pg_catalog.text, s.fix_digest::pg_catalog.int8,"
+		" s.newest_time::pg_catalog.timestamptz,"
+		" s.ignition_time::pg_catalog.timestamptz, s.ignition::pg_catalog.bool,"
+		" s.driver_time::pg_catalog.timestamptz, s.driver::pg_catalog.text,"
+		" s.bases::pg_catalog.bytea[]"
+		" FROM pt621.device_state s WHERE s.device_id = ANY ($1)"
+		" ORDER BY s.device_id FOR UPDATE",
+		INT4ARRAYOID, false
+	},
+	[SQL_NEW_STATES] = {
+		"INSERT INTO pt621.device_state (device_id)"
+		" SELECT u.id FROM pg_catalog.unnest($1) WITH ORDINALITY u (id, n)"
+		" ORDER BY u.n ON CONFLICT (device_id) DO NOTHING",
+		INT4ARRAYOID, false
+	},
+	[SQL_INSERT_FRAMES] = {
+		"INSERT INTO pt621.frame (received_at, seq, ident, device_id, transport,"
+		" peer, peer_port, conn, bytes, record, error, decoder)"
+		" SELECT b.* FROM %s.pt621_batch_frames(false) b",
+		InvalidOid, false
+	},
+	[SQL_UPDATE_FRAMES] = {
+		"UPDATE pt621.frame f SET ident = b.ident, device_id = b.device_id,"
+		" record = b.record, error = b.error"
+		" FROM %s.pt621_batch_frames(true) b"
+		" WHERE f.received_at = b.received_at AND f.seq = b.seq",
+		InvalidOid, true
+	},
+	[SQL_INSERT_FRESH] = {
+		INSERT_POSITIONS("true"),
+		InvalidOid, false
+	},
+	[SQL_INSERT_DOUBTFUL] = {
+		INSERT_POSITIONS("false")
+		" ON CONFLICT (device_id, fix_time, code, digest) DO NOTHING",
+		InvalidOid, false
+	},
+	[SQL_UPDATE_STATES] = {
+		"UPDATE pt621.device_state s SET"
+		" fix_time = greatest(b.fix_time, s.fix_time),"
+		" fix_code = " OF_NEWER_FIX("fix_code") ","
+		" fix_digest = " OF_NEWER_FIX("fix_digest") ","
+		" geom = " OF_NEWER_FIX("geom") ","
+		" speed_kmh = " OF_NEWER_FIX("speed_kmh") ","
+		" course = " OF_NEWER_FIX("course") ","
+		" newest_time = greatest(b.newest_time, s.newest_time),"
+		" ignition = coalesce(b.ignition, s.ignition),"
+		" ignition_time = coalesce(b.ignition_time, s.ignition_time),"
+		" driver = coalesce(b.driver, s.driver),"
+		" driver_time = coalesce(b.driver_time, s.driver_time),"
+		" bases = b.bases,"
+		" last_seen = greatest(b.last_seen, s.last_seen),"
+		" last_conn = " OF_LATER_UNIT("last_conn") ","
+		" last_transport = " OF_LATER_UNIT("last_transport") ","
+		" last_peer = " OF_LATER_UNIT("last_peer") ","
+		" last_peer_port = " OF_LATER_UNIT("last_peer_port")
+		" FROM %s.pt621_batch_states() b WHERE s.device_id = b.device_id",
+		InvalidOid, false
+	},
+	/* In days, as the default trigger does: never a hull. */
+	[SQL_DERIVE] = {
+		"SELECT %1$s.pt621_derive(pg_catalog.array_agg(c.device_id),"
+		" pg_catalog.array_agg(pg_catalog.tstzrange(c.low, c.high, '[]')))"
+		" FROM (SELECT b.device_id, min(b.fix_time) AS low, max(b.fix_time) AS high"
+		" FROM (SELECT f.device_id, f.fix_time FROM %1$s.pt621_batch_positions(true) f"
+		" UNION ALL"
+		" SELECT d.device_id, d.fix_time FROM %1$s.pt621_batch_positions(false) d) b"
+		" WHERE b.device_id = ANY ($1)"
+		" GROUP BY b.device_id, pg_catalog.date_trunc('day', b.fix_time, 'UTC')) c",
+		INT4ARRAYOID, false
+	},
+};
+
+static SPIPlanPtr plans[STATEMENTS];
+static Oid	plans_schema = InvalidOid;
+
+/* Prepares a statement, and keeps it for the session unless it is rare. */
+static SPIPlanPtr
+prepare(Statement statement, Oid schema)
+{
+	char	   *name = get_namespace_name(schema);
+	char	   *text;
+	Oid			argument = statements[statement].argument;
+	SPIPlanPtr	plan;
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_SCHEMA),
+				 errmsg("the schema of extension pt621 is gone")));
+	text = psprintf(statements[statement].text, quote_identifier(name));
+	plan = SPI_prepare(text, OidIsValid(argument) ? 1 : 0, &argument);
+	if (plan == NULL)
+		elog(ERROR, "could not prepare \"%s\": %s", text,
+			 SPI_result_code_string(SPI_result));
+	if (!statements[statement].is_rare)
+		SPI_keepplan(plan);
+	return plan;
+}
+
+uint64
+run_statement(Run *run, Statement statement, Datum argument)
+{
+	SPIPlanPtr	plan;
+	int			result;
+
+	if (plans_schema != run->schema)
+	{
+		for (int i = 0; i < STATEMENTS; i++)
+		{
+			if (plans[i])
+				SPI_freeplan(plans[i]);
+			plans[i] = NULL;
+		}
+		plans_schema = run->schema;
+	}
+	plan = plans[statement];
+	if (plan == NULL)
+		plan = prepare(statement, run->schema);
+	if (!statements[statement].is_rare)
+		plans[statement] = plan;
+	result = SPI_execute_plan(plan, &argument, NULL, false, 0);
+	if (result < 0)
+		elog(ERROR, "could not store a batch: %s", SPI_result_code_string(result));
+	return SPI_processed;
+}
