@@ -200,9 +200,7 @@ BEGIN
     PERFORM @extschema@.pt621_create_triggers();
     PERFORM @extschema@.pt621_comment_tables();
     PERFORM @extschema@.pt621_maintain();
-    -- What users have put off until the commit would run there with the rights of
-    -- our caller, perhaps a superuser; here it runs with those of the owner.
-    SET CONSTRAINTS ALL IMMEDIATE;
+    PERFORM @extschema@.pt621_fire_deferred();
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_create_tables() IS

@@ -89,8 +89,7 @@ BEGIN
             RAISE DEBUG 'pt621: no partition of % for %: %', due.parent, due.month, SQLERRM;
         END;
     END LOOP;
-    -- As in pt621_create_tables().
-    SET CONSTRAINTS ALL IMMEDIATE;
+    PERFORM @extschema@.pt621_fire_deferred();
     RETURN made;
 END
 $function$;

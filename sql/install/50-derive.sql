@@ -47,10 +47,10 @@ BEGIN
                           WHERE p.device_id = w.device_id AND p.driver IS NOT NULL AND p.quality & 65536 = 0
                           ORDER BY p.fix_time DESC, p.driver COLLATE "C" DESC LIMIT 1) r ON true
      WHERE s.device_id = w.device_id;
-    -- As in pt621_create_tables(); in a trigger it is for the user's statement to
-    -- say when its constraints are looked at.
+    -- In a trigger it is for the user's statement to say when constraints are
+    -- looked at.
     IF pg_trigger_depth() = 0 AND NOT @extschema@.pt621_storing() THEN
-        SET CONSTRAINTS ALL IMMEDIATE;
+        PERFORM @extschema@.pt621_fire_deferred();
     END IF;
 END
 $function$;

@@ -68,8 +68,7 @@ BEGIN
         RAISE EXCEPTION 'pt621 is not ready: %', reason
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    -- As in pt621_create_tables().
-    SET CONSTRAINTS ALL IMMEDIATE;
+    PERFORM @extschema@.pt621_fire_deferred();
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_ready() IS

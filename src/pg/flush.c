@@ -14,6 +14,7 @@
 
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "postmaster/interrupt.h"
 #include "utils/memutils.h"
 
 #include "pg/flush.h"
@@ -115,8 +116,14 @@ flush_batch_size(const Flush *flush)
 }
 
 TimestampTz
-flush_due(const Flush *flush, bool full)
+flush_due(Flush *flush, bool full)
 {
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz latest = TimestampTzPlusMilliseconds(now, BACKOFF_MAX_MS);
+
+	/* A clock that was set back must not stop us until it has caught up. */
+	flush->last = Min(flush->last, now);
+	flush->not_before = Min(flush->not_before, latest);
 	if (flush_batch_is_empty(flush))
 		return DT_NOEND;
 	if (flush->not_before)
@@ -126,7 +133,7 @@ flush_due(const Flush *flush, bool full)
 }
 
 bool
-flush_is_due(const Flush *flush, bool full)
+flush_is_due(Flush *flush, bool full)
 {
 	TimestampTz due = flush_due(flush, full);
 
@@ -197,6 +204,10 @@ try_units(Flush *flush, uint32 from, uint32 to, const char *poison,
 	Outcome		outcome;
 	int			limit = setting_statement_timeout;
 
+	/* A stop must not wait until a batch has been halved to the end: what is not
+	 * stored yet is taken up again while draining, under a deadline. */
+	if (ShutdownRequestPending && flush->deadline == DT_NOEND)
+		return SERVER_FAULT;
 	if (flush->deadline != DT_NOEND)
 	{
 		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), flush->deadline);

@@ -26,8 +26,8 @@ flush_batch_is_empty(const Flush *flush)
 }
 
 /* When the batch should be stored; DT_NOEND while it is empty. */
-extern TimestampTz flush_due(const Flush *flush, bool full);
-extern bool flush_is_due(const Flush *flush, bool full);
+extern TimestampTz flush_due(Flush *flush, bool full);
+extern bool flush_is_due(Flush *flush, bool full);
 
 /* Whether a try has failed for a reason that may pass, and it is too early for
  * the next: nothing should be read meanwhile. */

@@ -93,7 +93,7 @@ ingest(FunctionCallInfo fcinfo, struct varlena *value)
 	}
 	if (batch->count > 0)
 		store_batch(batch, 0, batch->count, schema, NULL, waiting, &result);
-	store_fire_deferred();
+	store_fire_deferred(schema);
 	batch_clear(batch);
 	source_release(source);
 	PG_RETURN_INT32((int32) result.positions);

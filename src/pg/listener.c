@@ -197,7 +197,8 @@ check_state(void)
 	{
 		shared_set_error(error->message);
 		/* What may pass is no reason to turn every tracker away. */
-		if (!worker_error_is_transient(error))
+		if (!worker_error_is_transient(error) &&
+			error->sqlerrcode != ERRCODE_QUERY_CANCELED)
 			reason = error->message;
 	}
 	if (reason)
@@ -246,25 +247,6 @@ settle_connections_max(void)
 			(errmsg("pt621: pt621.max_connections is %d, but only %d connections are possible",
 					setting_max_connections, listener.connections_max),
 			 errhint("Raise the hard limit on open files (ulimit -H -n) of the server.")));
-}
-
-/* Takes in a changed configuration. */
-static void
-reload(void)
-{
-	char	   *addresses;
-	int			port = setting_port;
-	int			receive_buffer = setting_receive_buffer;
-
-	if (!ConfigReloadPending)
-		return;
-	addresses = pstrdup(setting_listen_addresses);
-	worker_reload();
-	if (port != setting_port || receive_buffer != setting_receive_buffer ||
-		strcmp(addresses, setting_listen_addresses) != 0)
-		close_port();
-	settle_connections_max();
-	listener.next_check = 0;
 }
 
 /* Milliseconds from now to a time, rounded up; -1 for never. */
@@ -382,27 +364,21 @@ wait_for_retry(TimestampTz end)
 }
 
 /*
- * Stores all that has arrived, for as long as pt621.shutdown_timeout allows:
- * what the system acknowledged before the stop is a row after it.  What comes
- * later is not waited for, or a DROP DATABASE ... WITH (FORCE) would fail as long
- * as trackers go on sending.
+ * Reads and stores what had arrived when it was called, and closes the port: what
+ * the system has acknowledged must not be thrown away.  What comes later is not
+ * waited for, or a DROP DATABASE ... WITH (FORCE) would fail as long as trackers
+ * go on sending.
  *
- * When the server is stopping, whoever had a lock that we waited for is gone.
+ * end: when to give up.  retry_end: until when to try again what fails.
  */
 static void
-drain(void)
+drain_port(TimestampTz end, TimestampTz retry_end)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz end = TimestampTzPlusMilliseconds(now, setting_shutdown_timeout);
-	TimestampTz retry_end = Min(end, TimestampTzPlusMilliseconds(now, RETRY_AT_STOP_MS));
-	size_t		unread = 0;
-	bool		more = listener.net != NULL;
+	bool		more = true;
 
-	say_state(WORKER_DRAINING, "");
-	flush_hurry(listener.flush);
-	flush_set_deadline(listener.flush, end);
-	if (listener.net)
-		net_server_drain(listener.net);
+	if (listener.net == NULL)
+		return;
+	net_server_drain(listener.net);
 	while (more && listener.net && !net_server_drained(listener.net) &&
 		   GetCurrentTimestamp() < end)
 	{
@@ -417,10 +393,32 @@ drain(void)
 		store(!more);
 		MemoryContextReset(listener.turn);
 	}
-	if (listener.net)
-		unread = net_server_owed(listener.net);
-	/* Their ends end units: one more batch, or a few. */
+	if (listener.net && !net_server_drained(listener.net))
+		ereport(WARNING,
+				(errmsg("pt621: port closed with " UINT64_FORMAT " bytes unread",
+						(uint64) net_server_owed(listener.net)),
+				 errhint("Raise pt621.shutdown_timeout.")));
 	close_port();
+}
+
+/*
+ * Stores all that has arrived, for as long as pt621.shutdown_timeout allows:
+ * what the system acknowledged before the stop is a row after it.
+ *
+ * When the server is stopping, whoever had a lock that we waited for is gone.
+ */
+static void
+drain(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz end = TimestampTzPlusMilliseconds(now, setting_shutdown_timeout);
+	TimestampTz retry_end = Min(end, TimestampTzPlusMilliseconds(now, RETRY_AT_STOP_MS));
+
+	say_state(WORKER_DRAINING, "");
+	flush_hurry(listener.flush);
+	flush_set_deadline(listener.flush, end);
+	drain_port(end, retry_end);
+	/* The ends of connections end units: one more batch, or a few. */
 	do
 	{
 		if (flush_is_backing_off(listener.flush) && !wait_for_retry(retry_end))
@@ -428,11 +426,36 @@ drain(void)
 		store(true);
 		MemoryContextReset(listener.turn);
 	} while (!flush_batch_is_empty(listener.flush) && GetCurrentTimestamp() < end);
-	if (unread > 0 || !flush_batch_is_empty(listener.flush))
+	if (!flush_batch_is_empty(listener.flush))
 		ereport(WARNING,
-				(errmsg("pt621: stopped with " UINT64_FORMAT " bytes unread and %u units not stored",
-						(uint64) unread, flush_batch_size(listener.flush)),
+				(errmsg("pt621: stopped with %u units not stored%s",
+						flush_batch_size(listener.flush),
+						sessions_full(listener.sessions) ? ", and more that had no room" : ""),
 				 errhint("Raise pt621.shutdown_timeout.")));
+}
+
+/* Takes in a changed configuration. */
+static void
+reload(void)
+{
+	char	   *addresses;
+	int			port = setting_port;
+	int			receive_buffer = setting_receive_buffer;
+
+	if (!ConfigReloadPending)
+		return;
+	addresses = pstrdup(setting_listen_addresses);
+	worker_reload();
+	if (port != setting_port || receive_buffer != setting_receive_buffer ||
+		strcmp(addresses, setting_listen_addresses) != 0)
+	{
+		TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													  setting_shutdown_timeout);
+
+		drain_port(end, end);
+	}
+	settle_connections_max();
+	listener.next_check = 0;
 }
 
 void
@@ -452,9 +475,15 @@ pt621_listener_main(Datum arg)
 
 	while (!ShutdownRequestPending)
 	{
+		TimestampTz now;
+
 		worker_absorb_interrupts();
 		reload();
-		if (GetCurrentTimestamp() >= listener.next_check)
+		now = GetCurrentTimestamp();
+		/* Nor later than this if the clock was set back. */
+		listener.next_check = Min(listener.next_check,
+								  TimestampTzPlusMilliseconds(now, CHECK_INTERVAL_MS));
+		if (now >= listener.next_check)
 			check_state();
 		read_sockets();
 		store(false);

@@ -15,6 +15,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -323,13 +324,17 @@ store_batch(Batch *batch, uint32 from, uint32 to, Oid schema,
 }
 
 void
-store_fire_deferred(void)
+store_fire_deferred(Oid schema)
 {
+	char	   *query;
+
 	if (current_run)
 		return;
+	query = psprintf("SELECT %s.pt621_fire_deferred()",
+					 quote_identifier(get_namespace_name(schema)));
 	if (SPI_connect() != SPI_OK_CONNECT ||
-		SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) != SPI_OK_UTILITY)
-		elog(ERROR, "could not set constraints immediate");
+		SPI_execute(query, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not call pt621_fire_deferred()");
 	SPI_finish();
 }
 

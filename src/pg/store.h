@@ -36,10 +36,9 @@ extern void store_batch(Batch *batch, uint32 from, uint32 to, Oid schema,
 						StoreResult *result);
 
 /*
- * Fires what users have put off until the commit, with the rights of now: at the
- * commit it would have those of the session's user, perhaps a superuser.  Does
- * nothing inside another run, which will do it at its end.
+ * Calls pt621_fire_deferred(), which see.  Does nothing inside another run, which
+ * will do it at its end.
  */
-extern void store_fire_deferred(void);
+extern void store_fire_deferred(Oid schema);
 
 #endif							/* PT621_PG_STORE_H */

@@ -43,13 +43,14 @@ typedef struct Child
 	const char *function;
 	const char *name;
 	BackgroundWorkerHandle *handle; /* NULL = we have started none */
+	WorkerOrder order;			/* what it was told */
 	TimestampTz started;
 	int			pause_ms;		/* from that start to the next */
 } Child;
 
 static Child children[] = {
-	{WORKER_LISTENER, "pt621_listener_main", "pt621 listener", NULL, 0, 0},
-	{WORKER_MAINTENANCE, "pt621_maintenance_main", "pt621 maintenance", NULL, 0, 0},
+	{WORKER_LISTENER, "pt621_listener_main", "pt621 listener", NULL, {0, 0}, 0, 0},
+	{WORKER_MAINTENANCE, "pt621_maintenance_main", "pt621 maintenance", NULL, {0, 0}, 0, 0},
 };
 
 /* Fills what both kinds of registration have in common. */
@@ -156,7 +157,9 @@ start_child(Child *child, const WorkerOrder *order)
 	BackgroundWorker worker;
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (now < TimestampTzPlusMilliseconds(child->started, child->pause_ms))
+	/* Unless the clock was set back since. */
+	if (now >= child->started &&
+		now < TimestampTzPlusMilliseconds(child->started, child->pause_ms))
 		return;
 	child->pause_ms = now > TimestampTzPlusMilliseconds(child->started, child->pause_ms + START_GOOD_MS) ?
 		START_PAUSE_MIN_MS : Min(child->pause_ms * 2, START_PAUSE_MAX_MS);
@@ -166,6 +169,7 @@ start_child(Child *child, const WorkerOrder *order)
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	worker.bgw_notify_pid = MyProcPid;
 	memcpy(worker.bgw_extra, order, sizeof(*order));
+	child->order = *order;
 	if (RegisterDynamicBackgroundWorker(&worker, &child->handle))
 	{
 		complained = false;
@@ -199,7 +203,6 @@ stop_children(void)
 static void
 supervise(void)
 {
-	static WorkerOrder running = {InvalidOid, InvalidOid};
 	static const char *said = NULL;
 	static uint32 pauses_seen = 0;
 	WorkerOrder order;
@@ -230,15 +233,17 @@ supervise(void)
 	}
 	said = NULL;
 	shared_set_state(WORKER_OPEN, "", 0);
-	/* What an earlier supervisor has started had the order of that time; the
-	 * settings are hardly changed in the second in which one is replaced. */
-	if (OidIsValid(running.database) && memcmp(&order, &running, sizeof(order)) != 0)
-		stop_children();
-	running = order;
 	for (Size i = 0; i < lengthof(children); i++)
 	{
-		if (!child_runs(&children[i]))
-			start_child(&children[i], &order);
+		Child	   *child = &children[i];
+
+		if (!child_runs(child))
+			start_child(child, &order);
+		/* What an earlier supervisor has started had an order not known here; the
+		 * settings are hardly changed in the second in which one is replaced. */
+		else if (OidIsValid(child->order.database) &&
+				 memcmp(&order, &child->order, sizeof(order)) != 0)
+			shared_stop_workers(1 << child->kind);
 	}
 }
 
