@@ -22,7 +22,7 @@ split_refused(Pt621Splitter *splitter, const Window *w, Pt621Unit *unit)
 	unit_take(w, unit, PT621_UNIT_GARBAGE, end, 0);
 	splitter->body_left -= (uint32_t) (end - w->at);
 	return unit_refuse(unit, PT621_FRAME_VERIFY, w->at,
-				  splitter->verify_found, splitter->verify_said);
+					   splitter->verify_found, splitter->verify_said);
 }
 
 /* Takes the next unit of a frame's body, which is there as a whole. */
@@ -67,14 +67,14 @@ split_frame(Pt621Splitter *splitter, const Window *w, Pt621Unit *unit)
 			return false;
 		unit_take(w, unit, PT621_UNIT_GARBAGE, w->size, 0);
 		return unit_refuse(unit, PT621_FRAME_CUT_SHORT, w->at, have,
-					  PT621_FRAME_HEADER);
+						   PT621_FRAME_HEADER);
 	}
 	length = (size_t) header[3] | (size_t) header[4] << 8;
 	if (length < PT621_FRAME_HEADER || length > PT621_FRAME_MAX)
 	{
 		unit_take(w, unit, PT621_UNIT_GARBAGE, w->at + PT621_FRAME_HEADER, 0);
 		return unit_refuse(unit, PT621_FRAME_LENGTH, w->at + 3, length,
-					  PT621_FRAME_MAX);
+						   PT621_FRAME_MAX);
 	}
 	if (have < length)
 	{

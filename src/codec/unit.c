@@ -152,7 +152,7 @@ take_cut_short(const Window *w, Pt621Unit *unit, Pt621ErrorCode code, size_t at,
 			   size_t found, size_t expected)
 {
 	unit_take(w, unit, PT621_UNIT_GARBAGE,
-		 find_start_inside(w, w->at + 1, unit_garbage_end(w)), 0);
+			  find_start_inside(w, w->at + 1, unit_garbage_end(w)), 0);
 	return unit_refuse(unit, code, at < unit->size ? at : w->at, found, expected);
 }
 
@@ -248,7 +248,7 @@ split_photo(const Window *w, Pt621Unit *unit, bool *is_photo)
 					if (measure_line_end(w, data_end, &line_end) == SCAN_MORE)
 						return false;
 					return unit_take(w, unit, PT621_UNIT_PHOTO,
-								data_end + line_end, line_end);
+									 data_end + line_end, line_end);
 				}
 				if (w->input == PT621_INPUT_END)
 				{
@@ -383,7 +383,7 @@ split_run(const Window *w, Pt621Unit *unit)
 	if (line_end == 0 && !(at == w->size && w->input == PT621_INPUT_END))
 		printable = false;
 	unit_take(w, unit, printable ? PT621_UNIT_TEXT : PT621_UNIT_GARBAGE,
-		 at + line_end, line_end);
+			  at + line_end, line_end);
 	return unit_refuse(unit, PT621_NOT_A_RECORD, w->at, 0, 0);
 }
 

@@ -170,8 +170,11 @@ open_port(void)
 	AddWaitEventToSet(listener.busy, WL_SOCKET_READABLE,
 					  net_server_fd(listener.net), NULL, NULL);
 	say_state(WORKER_OPEN, "");
-	ereport(LOG, (errmsg("pt621: listening for trackers on port %d (TCP and UDP)",
-						 listener.port)));
+	ereport(LOG,
+			(errmsg("pt621: listening for trackers on port %d (TCP and UDP)",
+					listener.port),
+			 errdetail("The system holds up to %d kB of datagrams; net.core.rmem_max limits that.",
+					   net_server_udp_receive_buffer(listener.net) / 1024)));
 }
 
 static void

@@ -134,8 +134,7 @@ run_bind(Run *run, uint32 room)
 		RunItem	   *item = &run->items[i];
 		Source	   *source = item->unit->source;
 
-		if (item->readable && item->record.kind == PT621_REPORT &&
-			item->rebuilt == NULL)
+		if (item->readable && item->record.kind == PT621_REPORT)
 		{
 			item->device = run_device(run, item->record.ident.at, item->record.ident.size);
 			item->device->to_register = run->poison == NULL;
