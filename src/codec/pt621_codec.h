@@ -9,6 +9,8 @@
  *	2. pt621_parse()   reads one unit that is a record or a photo chunk;
  *	3. pt621_chain_*() rebuilds the record that a delta stands for.
  *
+ * Beside them pt621_foreign() tells what speaks another protocol.
+ *
  * Invariants.  No function allocates, raises, or keeps a pointer of its own;
  * none reads outside the bytes it was given, whatever they are.  A record
  * points into the bytes it was parsed from and lives as long as they do.  The
@@ -54,7 +56,7 @@ typedef enum Pt621ErrorCode
 {
 	PT621_OK = 0,
 	PT621_NOT_A_RECORD,			/* bytes without a start mark */
-	PT621_LINE_TOO_LONG,		/* no line end in PT621_RECORD_MAX bytes */
+	PT621_LINE_TOO_LONG,		/* no line end in so many bytes as expected */
 	PT621_FRAME_CUT_SHORT,		/* found: bytes there, expected: announced */
 	PT621_FRAME_LENGTH,			/* found: length announced */
 	PT621_FRAME_VERIFY,			/* expected: verify byte, found: XOR of body */
@@ -113,9 +115,15 @@ typedef struct Pt621Unit
 								 * that is nothing but line ends */
 } Pt621Unit;
 
-/* Where a splitter stands in its stream; all zero at the start. */
+/*
+ * Where a splitter stands in its stream; all zero at the start, but for
+ * line_max where the caller wants a bound of its own.  It may change at any
+ * time; bytes that wait are then judged by the new one.
+ */
 typedef struct Pt621Splitter
 {
+	uint32_t	line_max;		/* longest '$' line with its line end, bytes;
+								 * 0 or too many: PT621_RECORD_MAX */
 	uint32_t	body_left;		/* bytes of the open frame's body */
 	bool		body_refused;	/* that body failed its verify byte */
 	uint8_t		verify_said;	/* what the header of that body said */
@@ -333,5 +341,67 @@ extern bool pt621_chain_hold(Pt621Chain *chain, const uint8_t *delta,
  */
 extern bool pt621_chain_late(Pt621Chain *chain, uint64_t *tag, uint8_t *out,
 							 size_t *out_size, Pt621Record *record);
+
+/* ------------------------------------------------------------------------
+ * 4. Traffic that is not ours
+ * ------------------------------------------------------------------------ */
+
+/* So many bytes always decide. */
+#define PT621_FOREIGN_LOOK	64
+
+/* Who speaks.  Names: pt621_foreign_name(). */
+typedef enum Pt621Foreign
+{
+	PT621_FOREIGN_NONE = 0,		/* ours, or nothing known */
+	PT621_FOREIGN_HTTP,
+	PT621_FOREIGN_TLS,
+	PT621_FOREIGN_SSH,
+	PT621_FOREIGN_SMTP,
+	PT621_FOREIGN_SIP,
+	PT621_FOREIGN_RTSP,
+	PT621_FOREIGN_RDP,
+	PT621_FOREIGN_VNC,
+	PT621_FOREIGN_SMB,
+	PT621_FOREIGN_MQTT,
+	PT621_FOREIGN_REDIS,
+	PT621_FOREIGN_MEMCACHED,
+	PT621_FOREIGN_POSTGRESQL,
+	PT621_FOREIGN_DNS,
+	PT621_FOREIGN_LDAP,
+	PT621_FOREIGN_SNMP,
+	PT621_FOREIGN_STUN,
+	PT621_FOREIGN_BITTORRENT,
+	PT621_FOREIGN_ADB,
+	PT621_FOREIGN_GT06,			/* from here on: other trackers */
+	PT621_FOREIGN_TELTONIKA,
+	PT621_FOREIGN_GPS103,
+	PT621_FOREIGN_TK103,
+	PT621_FOREIGN_H02,
+	PT621_FOREIGN_MEITRACK,
+	PT621_FOREIGN_QUECLINK,
+	PT621_FOREIGN_SUNTECH,
+	PT621_FOREIGN_WIALON,
+	PT621_FOREIGN_WATCH,
+	PT621_FOREIGN_JT808,
+	PT621_FOREIGN_EELINK,
+	PT621_FOREIGN_KINDS
+} Pt621Foreign;
+
+/*
+ * Tells which other protocol a connection or datagram speaks.
+ *
+ * data, size: its first bytes, from the very first on.  Bytes behind
+ * PT621_FOREIGN_LOOK are not looked at.
+ * *more: whether it takes more bytes to tell; only with PT621_FOREIGN_NONE.
+ * Where none follow, that is the answer.  With *more false, more bytes behind
+ * these change nothing.
+ *
+ * Returns PT621_FOREIGN_NONE whenever it could be a tracker of this family, of
+ * a kind not seen yet included.
+ */
+extern Pt621Foreign pt621_foreign(const uint8_t *data, size_t size, bool *more);
+
+/* Names a kind: "HTTP", ...; PT621_FOREIGN_NONE is "none".  NULL for no kind. */
+extern const char *pt621_foreign_name(Pt621Foreign kind);
 
 #endif							/* PT621_CODEC_H */

@@ -13,6 +13,15 @@
 #include "codec/pt621_codec.h"
 #include "codec/unit.h"
 
+/* Tells how long a line may be. */
+static size_t
+line_max(const Pt621Splitter *splitter)
+{
+	if (splitter->line_max == 0 || splitter->line_max > PT621_RECORD_MAX)
+		return PT621_RECORD_MAX;
+	return splitter->line_max;
+}
+
 /* Takes the next piece of a frame whose body failed its verify byte. */
 static bool
 split_refused(Pt621Splitter *splitter, const Window *w, Pt621Unit *unit)
@@ -31,7 +40,8 @@ split_body(Pt621Splitter *splitter, const uint8_t *data, size_t at,
 		   Pt621Unit *unit)
 {
 	/* Nothing follows inside the frame, whatever follows the frame. */
-	Window		w = {data, at + splitter->body_left, at, PT621_INPUT_END};
+	size_t		end = at + splitter->body_left;
+	Window		w = {data, end, at, PT621_INPUT_END, line_max(splitter)};
 	size_t		from = at;
 
 	if (splitter->body_refused)
@@ -103,7 +113,7 @@ bool
 pt621_split(Pt621Splitter *splitter, const uint8_t *data, size_t size,
 			Pt621Input input, Pt621Unit *unit)
 {
-	Window		w = {data, size, 0, input};
+	Window		w = {data, size, 0, input, line_max(splitter)};
 
 	if (size == 0)
 		return false;

@@ -160,7 +160,7 @@ take_cut_short(const Window *w, Pt621Unit *unit, Pt621ErrorCode code, size_t at,
 static bool
 split_line(const Window *w, Pt621Unit *unit)
 {
-	size_t		limit = w->at + PT621_RECORD_MAX;
+	size_t		limit = w->at + w->line_max;
 	size_t		end = w->size < limit ? w->size : limit;
 	const uint8_t *text = w->data + w->at;
 	const uint8_t *cr;
@@ -195,8 +195,10 @@ split_line(const Window *w, Pt621Unit *unit)
 			return unit_take(w, unit, PT621_UNIT_LINE, w->size, 0);
 	}
 
-	unit_take(w, unit, PT621_UNIT_GARBAGE, unit_garbage_end(w), 0);
-	return unit_refuse(unit, PT621_LINE_TOO_LONG, w->at, 0, PT621_RECORD_MAX);
+	/* Never behind the limit: how much is there by now is chance. */
+	end = unit_garbage_end(w);
+	unit_take(w, unit, PT621_UNIT_GARBAGE, end < limit ? end : limit, 0);
+	return unit_refuse(unit, PT621_LINE_TOO_LONG, w->at, 0, w->line_max);
 }
 
 /* Reads a decimal number of at most 5 digits; returns its digits, 0 = none. */

@@ -17,6 +17,7 @@ typedef struct Window
 	size_t		size;			/* bytes that the unit may use */
 	size_t		at;				/* first byte after line ends and header */
 	Pt621Input	input;			/* what may follow data[size - 1] */
+	size_t		line_max;		/* longest line with its line end */
 } Window;
 
 /*

@@ -2,10 +2,10 @@
  * fuzz_split.c
  *		The splitter on any bytes, cut into any reads.
  *
- * Input: two bytes that drive the cuts, then the stream.  Checked: the units are
- * exactly the stream, keep every bound and promise of the header, and are the
- * same in one read, as a datagram and in reads; with silences thrown in, they
- * are still exactly the stream.
+ * Input: two bytes that drive the cuts, the first also the bound for lines, then
+ * the stream.  Checked: the units are exactly the stream, keep every bound and
+ * promise of the header, and are the same in one read, as a datagram and in
+ * reads; with silences thrown in, they are still exactly the stream.
  */
 #include "../unit/stream.h"
 
@@ -28,7 +28,8 @@ printable(const uint8_t *bytes, size_t size)
 }
 
 static void
-check_units(const Units *units, const uint8_t *stream, size_t size, bool timely)
+check_units(const Units *units, const uint8_t *stream, size_t size, bool timely,
+			uint32_t line_max)
 {
 	const uint8_t *at = units->bytes;
 
@@ -45,7 +46,7 @@ check_units(const Units *units, const uint8_t *stream, size_t size, bool timely)
 		switch (u->kind)
 		{
 			case PT621_UNIT_LINE:
-				CHECK(payload[0] == '$' && u->payload_size <= PT621_RECORD_MAX);
+				CHECK(payload[0] == '$' && u->payload_size <= line_max);
 				CHECK(u->error.code == PT621_OK);
 				break;
 			case PT621_UNIT_PHOTO:
@@ -93,10 +94,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	Feed		reads = {0};
 	Feed		silences = {0};
 	uint32_t	longest;
+	uint32_t	line_max = PT621_RECORD_MAX;
 
 	if (size < 2)
 		return 0;
 	random.state = data[0];
+	if (data[0] >= 0x80)
+	{
+		line_max = 1 + (uint32_t) (data[0] - 0x80) * 8;
+		whole.splitter.line_max = datagram.splitter.line_max = line_max;
+		reads.splitter.line_max = silences.splitter.line_max = line_max;
+	}
 	longest = 1 + (uint32_t) data[1] * 8;
 	data += 2;
 	size -= 2;
@@ -104,7 +112,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(feed(&whole, data, size, PT621_INPUT_MORE));
 	CHECK(feed(&whole, NULL, 0, PT621_INPUT_END));
 	CHECK(whole.most_pending <= PT621_PENDING_MAX);
-	check_units(&whole.units, data, size, true);
+	check_units(&whole.units, data, size, true, line_max);
 
 	CHECK(feed(&datagram, data, size, PT621_INPUT_END));
 	CHECK(units_equal(&whole.units, &datagram.units));
@@ -126,7 +134,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(units_equal(&whole.units, &reads.units));
 	CHECK(feed(&silences, NULL, 0, PT621_INPUT_END));
 	CHECK(silences.most_pending <= PT621_PENDING_MAX);
-	check_units(&silences.units, data, size, false);
+	check_units(&silences.units, data, size, false, line_max);
 
 	feed_free(&whole);
 	feed_free(&datagram);

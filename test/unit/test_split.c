@@ -19,6 +19,9 @@
 #define RECORD	"$POS,3760971,145733.000,A,2036.3883,N,10323.9836,W,0.0,119.5,281117,,,A/00000,00000/0/0//\r\n"
 #define SHORT	"$IN1,77,08"
 
+/* The bound for lines that every splitter here is given; 0: its own. */
+static uint32_t line_max;
+
 static const char *const error_words[] = {
 	"ok", "not_a_record", "line_too_long", "frame_cut_short", "frame_length",
 	"frame_verify", "frame_empty", "photo_cut_short", "photo_header",
@@ -87,6 +90,9 @@ becomes(const uint8_t *bytes, size_t size, const char *expected,
 	Feed		single = {0};
 	bool		promises;
 
+	whole.splitter.line_max = line_max;
+	datagram.splitter.line_max = line_max;
+	single.splitter.line_max = line_max;
 	promises = split_whole(&whole, bytes, size);
 	promises = feed(&datagram, bytes, size, PT621_INPUT_END) && promises;
 	promises = split_bytes(&single, bytes, size) && promises;
@@ -107,6 +113,7 @@ waits(const uint8_t *bytes, size_t size, Pt621Input input, const char *expected,
 {
 	Feed		f = {0};
 
+	f.splitter.line_max = line_max;
 	feed(&f, bytes, size, PT621_INPUT_MORE);
 	if (input == PT621_INPUT_SILENCE)
 		feed(&f, NULL, 0, input);
@@ -142,6 +149,8 @@ check_cuts(const uint8_t *bytes, size_t size, const char *what)
 	size_t		most_pending = 0;
 	bool		same;
 
+	whole.splitter.line_max = line_max;
+	single.splitter.line_max = line_max;
 	ok(split_whole(&whole, bytes, size), "%s: its units are its bytes", what);
 	same = split_bytes(&single, bytes, size) &&
 		units_equal(&whole.units, &single.units);
@@ -154,6 +163,7 @@ check_cuts(const uint8_t *bytes, size_t size, const char *what)
 		/* Some times many short reads, some times few long ones. */
 		uint32_t	longest = 1 + random_next(&random) % (uint32_t) (size + 1);
 
+		f.splitter.line_max = line_max;
 		if (size > 4096 && longest < 64)
 			longest += 64;		/* byte by byte was tested: this is faster */
 		for (size_t at = 0; same && at < size;)
@@ -574,6 +584,91 @@ test_limits(void)
 	ok(true, "each byte alone");
 }
 
+/* The caller's own bound for lines, at its edges. */
+static void
+test_line_max(void)
+{
+	static uint8_t out[4096];
+	size_t		size;
+
+	line_max = 64;
+	memset(out, 'x', sizeof(out));
+	memcpy(out, "$POS,", 5);
+	memcpy(out + 62, "\r\n", 2);
+	becomes(out, 64, "L64+2", "64: the longest line");
+	memcpy(out + 62, "x\r\n", 3);
+	becomes(out, 65, "G64!line_too_long T0^1", "64: a line of 65 bytes");
+	memcpy(out + 62, "xx\n", 3);
+	becomes(out, 65, "G64!line_too_long T0^1", "64: a line of 65 bytes with LF");
+	memset(out + 62, 'x', 10);
+	becomes(out, 64, "L64", "64: the connection ends");
+	becomes(out, 66, "G64!line_too_long T2!not_a_record", "64: two bytes later");
+	waits(out, 67, PT621_INPUT_MORE, "", 67, "64: a record might begin at its end");
+	waits(out, 68, PT621_INPUT_MORE, "G64!line_too_long", 4, "64: none begins there");
+	waits(out, 1000, PT621_INPUT_MORE, "G64!line_too_long", 936,
+		  "64: the rest waits for its end, as text");
+	memcpy(out + 300, "\r\n" RECORD, 2 + 91);
+	becomes(out, 302 + 91, "G64!line_too_long T238+2!not_a_record G64!line_too_long "
+			"T27+2!not_a_record", "64: the rest, then a record that is too long itself");
+	memcpy(out + 300, "\r\n" SHORT "\r\n", 2 + 12);
+	becomes(out, 302 + 12, "G64!line_too_long T238+2!not_a_record L12+2",
+			"64: the next line is not lost");
+	memcpy(out + 64, "$IN1,77,08\r\n", 12);
+	becomes(out, 76, "G64!line_too_long L12+2", "64: a record behind the bound");
+	memset(out + 62, 'x', 14);
+	memcpy(out + 60, "$IN1,77,08\r\n", 12);
+	becomes(out, 72, "L60 L12+2", "64: a record across the bound");
+
+	memset(out, '\n', 1000);
+	memset(out + 1000, 'x', 300);
+	out[1000] = '$';
+	becomes(out, 1300, "G24^1000!line_too_long T276!not_a_record",
+			"64: line ends before it count as they do without it");
+
+	size = frame(out, RECORD SHORT "\r\n", 91 + 12, -1);
+	becomes(out, size, "G64^5!line_too_long T27+2!not_a_record L12+2", "64: in a frame");
+	becomes(BYTES("$PHD0,80,01234567890123456789012345678901234567890123456789"
+				  "012345678901234567890123456789\r\n" SHORT), "P91+2 L10",
+			"64: a chunk is no line");
+	becomes(BYTES("0123456789012345678901234567890123456789012345678901234567890123456789\r\n"),
+			"T72+2!not_a_record", "64: nor is other text");
+
+	for (int i = 0; i < captured_count; i++)
+		check_cuts(captured[i].bytes, captured[i].size, captured[i].id);
+
+	line_max = 91;
+	becomes(BYTES(RECORD RECORD), "L91+2 L91+2", "91: records as long as that");
+	line_max = 90;
+	becomes(BYTES(RECORD), "G90!line_too_long T0^1", "90: a byte too long");
+	line_max = 1;
+	becomes(BYTES("$$P\r\n"), "G1!line_too_long G1!line_too_long T3+2!not_a_record",
+			"1: no line at all, and no standstill");
+	line_max = PT621_RECORD_MAX + 1;
+	memset(out, 'x', sizeof(out));
+	out[0] = '$';
+	becomes(out, 1026, "G1024!line_too_long T2!not_a_record",
+			"1025: never more than the codec's own");
+	line_max = 0;
+}
+
+/* The error says which bound it was. */
+static void
+test_line_max_error(void)
+{
+	uint8_t		out[100];
+	char		text[PT621_ERROR_MAX];
+	Pt621Splitter splitter = {.line_max = 80};
+	Pt621Unit	unit;
+
+	memset(out, 'x', sizeof(out));
+	out[0] = '$';
+	ok(pt621_split(&splitter, out, sizeof(out), PT621_INPUT_MORE, &unit) &&
+	   unit.size == 80 && unit.error.expected == 80, "80: found without a line end");
+	pt621_error_text(&unit.error, text);
+	ok(strstr(text, "80 bytes") != NULL, "80: %s", text);
+	is_int(splitter.line_max, 80, "80: the splitter keeps its bound");
+}
+
 static void
 test_photos(void)
 {
@@ -708,6 +803,8 @@ main(void)
 	test_frames();
 	test_starts_inside();
 	test_limits();
+	test_line_max();
+	test_line_max_error();
 	test_photos();
 	test_texts();
 	test_noise();
