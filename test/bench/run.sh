@@ -1,45 +1,85 @@
 #!/usr/bin/env bash
 # Measures; prints one line per figure, "name: value unit".
 #
-#   run.sh [codec] [decode]      default: all
+#   run.sh [codec] [decode] [ingest] [udp] [latency] [connections] [flood]
 #
-#   FRAMES=300000    frames that pt621_decode() reads
-#   ROUNDS=11        times that it reads them; the median counts
+# default: all, which takes about five minutes.  Shorter or longer by
+#
+#   FRAMES=300000          frames that pt621_decode() reads
+#   ROUNDS=11              times that it reads them; the median counts
+#   LIVE_ROUNDS=3          rounds of ingest and connections; the median counts
+#   RECORDS=400000         records of a run of ingest; a multiple of 10,000
+#   UDP_SECONDS=3          length of a run of udp
+#   LATENCY_SECONDS=20     length of the run of latency
+#   CONNECTIONS=10000      the many connections
+#   FLOOD_SECONDS=8        length of each of the four runs of flood
+#   FLOOD_CONNECTIONS=48   connections that bring garbage
+#   FLOOD_BYTES=2000000    garbage a second over TCP
+#   FLOOD_DATAGRAMS=1000   garbage a second over UDP
 #
 # The machine should have nothing else to do.
 set -euo pipefail
 # shellcheck source=test/tool/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../tool/lib.sh"
 cd "$PT621_ROOT"
+# shellcheck source=test/bench/live.sh
+. test/bench/live.sh
+# shellcheck source=test/bench/ingest.sh
+. test/bench/ingest.sh
+# shellcheck source=test/bench/udp.sh
+. test/bench/udp.sh
+# shellcheck source=test/bench/latency.sh
+. test/bench/latency.sh
+# shellcheck source=test/bench/connections.sh
+. test/bench/connections.sh
 export LC_ALL=C.UTF-8
 
 BUILD=build
 WORK=        # the cluster's folder, while there is one
 
+FRAMES=${FRAMES:-300000}
+ROUNDS=${ROUNDS:-11}
+LIVE_ROUNDS=${LIVE_ROUNDS:-3}
+RECORDS=${RECORDS:-400000}
+UDP_SECONDS=${UDP_SECONDS:-3}
+LATENCY_SECONDS=${LATENCY_SECONDS:-20}
+CONNECTIONS=${CONNECTIONS:-10000}
+FLOOD_SECONDS=${FLOOD_SECONDS:-8}
+FLOOD_CONNECTIONS=${FLOOD_CONNECTIONS:-48}
+FLOOD_BYTES=${FLOOD_BYTES:-2000000}
+FLOOD_DATAGRAMS=${FLOOD_DATAGRAMS:-1000}
+
 unset MAKEFLAGS MFLAGS MAKELEVEL
+
+# Stops the server, if there is one.
+stop_cluster() {
+	[ -n "$WORK" ] || return 0
+	stop_clusters_below "$WORK"
+	rm -rf "$WORK"
+	WORK=
+	LIVE=
+}
 
 finish() {
 	local status=$?
-	if [ -n "$WORK" ]; then
-		stop_clusters_below "$WORK"
-		rm -rf "$WORK"
-	fi
+	restore_rmem_max
+	stop_cluster
 	exit "$status"
 }
 
-# Starts a server of our own in WORK, reached through a socket there.
+# Starts a server of our own in WORK, reached through a socket there.  Standard
+# input: lines for its postgresql.conf.
 start_cluster() {
+	stop_cluster
 	WORK=$(db_user_dir)
 	as_db_user "$(pg_bindir)/initdb" -D "$WORK/data" -A trust -U postgres \
 		--encoding=UTF8 --locale=C --no-sync >"$BUILD/bench/initdb.log"
-	as_db_user tee -a "$WORK/data/postgresql.conf" >/dev/null <<-CONF
-		listen_addresses = ''
-		unix_socket_directories = '$WORK'
-		shared_buffers = 256MB
-		fsync = off
-		autovacuum = off
-	CONF
-	as_db_user "$(pg_bindir)/pg_ctl" -D "$WORK/data" -l "$WORK/log" -w -s start ||
+	{
+		say "listen_addresses = ''"
+		say "unix_socket_directories = '$WORK'"
+		cat
+	} | as_db_user tee -a "$WORK/data/postgresql.conf" >/dev/null
+	as_db_user "$(pg_bindir)/pg_ctl" -D "$WORK/data" -l "$WORK/log" -w -s start </dev/null ||
 		die "the server does not start: $(tail -n 5 "$WORK/log")"
 }
 
@@ -58,11 +98,15 @@ bench_decode() {
 		-isystem "$("$(pg_config_path)" --includedir-server)" \
 		-o "$BUILD/bench/empty_srf.so" test/bench/server/empty_srf.c
 
-	start_cluster
+	start_cluster <<-CONF
+		shared_buffers = 256MB
+		fsync = off
+		autovacuum = off
+	CONF
 	# The server's user need not be able to read this tree.
 	as_db_user tee "$WORK/empty_srf.so" <"$BUILD/bench/empty_srf.so" >/dev/null
 	"$(pg_bindir)/psql" -XAtq -v ON_ERROR_STOP=1 -h "$WORK" -U postgres -d postgres \
-		-v module="$WORK/empty_srf.so" -v frames="${FRAMES:-300000}" -v rounds="${ROUNDS:-11}" \
+		-v module="$WORK/empty_srf.so" -v frames="$FRAMES" -v rounds="$ROUNDS" \
 		-f test/bench/decode.sql
 }
 
@@ -71,7 +115,7 @@ trap 'exit 1' INT TERM HUP
 mkdir -p "$BUILD/bench"
 
 if [ $# -eq 0 ]; then
-	set -- codec decode
+	set -- codec decode ingest udp latency connections flood
 fi
 for name in "$@"; do
 	declare -F "bench_$name" >/dev/null || die "no such benchmark: $name"
