@@ -144,8 +144,9 @@ bind_tcp(struct sockaddr_storage *addr, const NetListenOptions *options, const c
 		(code = net_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1)) < 0 ||
 		/* An urgent byte is a byte of the stream, not one to be lost beside it. */
 		(code = net_set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1)) < 0 ||
+		/* The kernel takes twice what it is asked for, and can fill nearly all of it. */
 		(options->receive_buffer > 0 &&
-		 (code = net_set_option(fd, SOL_SOCKET, SO_RCVBUF, options->receive_buffer)) < 0))
+		 (code = net_set_option(fd, SOL_SOCKET, SO_RCVBUF, options->receive_buffer / 2)) < 0))
 		goto fail;
 
 	*step = "bind TCP address";
@@ -198,7 +199,7 @@ bool
 net_server_listen(NetServer *server, const struct sockaddr *addr, socklen_t addr_size, int *port,
 				  const NetListenOptions *options, char *error, size_t error_size)
 {
-	static const NetListenOptions defaults = {false, 0};
+	static const NetListenOptions defaults = {false, 0, 0};
 	struct sockaddr_storage wanted;
 	struct sockaddr_storage tried;
 	const char *step = "";

@@ -140,7 +140,10 @@ net_server_drain(NetServer *server)
 		return;
 	server->draining = true;
 	for (NetConn *conn = server->conns; conn != NULL; conn = conn->next)
+	{
+		net_conn_pause(conn, false);
 		net_conn_owe(conn);
+	}
 	for (NetUdp *udp = server->udps; udp != NULL; udp = udp->next)
 		net_udp_owe(udp);
 }
@@ -178,6 +181,25 @@ net_server_turn(NetServer *server)
 	if (server->draining)
 		net_accept_last(server);
 	(void) uv_run(&server->loop, UV_RUN_NOWAIT);
+	/* libuv may stop before it has met the end of what a UDP socket holds. */
+	for (NetUdp *udp = server->udps; udp != NULL && server->draining; udp = udp->next)
+		net_udp_read(udp);
+	server->turning = false;
+	return server->worked;
+}
+
+/*
+ * Reads datagrams outside of the loop.
+ */
+bool
+net_server_read_datagrams(NetServer *server)
+{
+	if (server->turning)
+		return false;
+	server->worked = false;
+	server->turning = true;
+	for (NetUdp *udp = server->udps; udp != NULL; udp = udp->next)
+		net_udp_read(udp);
 	server->turning = false;
 	return server->worked;
 }

@@ -38,8 +38,9 @@ typedef enum NetCloseReason
 
 /*
  * What the owner is told.  All five are required.  They are called only from
- * inside net_server_turn() and net_server_free(), must not leave by longjmp, and
- * may, except for `room`, call every function below but those two.
+ * inside net_server_turn(), net_server_read_datagrams() and net_server_free(), must
+ * not leave by longjmp, and may, except for `room`, call every function below but
+ * those three.
  */
 typedef struct NetHandlers
 {
@@ -87,6 +88,7 @@ typedef struct NetListenOptions
 {
 	bool		reuseport;		/* share the port with other sockets of this user id */
 	int			receive_buffer; /* bytes a connection may hold unread; 0 = the system's choice */
+	int			datagram_buffer;	/* bytes a UDP socket may hold; 0 = 4 MB; the system may grant less */
 } NetListenOptions;
 
 /*
@@ -113,6 +115,13 @@ extern int	net_server_timeout_ms(NetServer *server);
 
 /* Does what is ready, never waits; true when a byte, datagram, accept or close was handled. */
 extern bool net_server_turn(NetServer *server);
+
+/*
+ * Reads datagrams, and nothing else, as long as there is room; true when any came.
+ * For an owner that is busy with what was read before: the kernel's buffer for
+ * datagrams is small, and nobody sends them again.  Not from a handler.
+ */
+extern bool net_server_read_datagrams(NetServer *server);
 
 /* Closes the TCP listeners (what waits in their backlog is reset); connections and UDP go on. */
 extern void net_server_stop_accepting(NetServer *server);
@@ -152,6 +161,19 @@ extern int	net_server_udp_receive_buffer(const NetServer *server);
  * `closed` follows with NET_CLOSED_BY_US.  A second call does nothing.
  */
 extern void net_conn_close(NetConn *conn);
+
+/*
+ * Hands over what the kernel holds of a connection, then ends it: `closed`
+ * follows with NET_CLOSED_BY_PEER.  What the peer sends later may come too.
+ */
+extern void net_conn_finish(NetConn *conn);
+
+/*
+ * Stops or starts reading a connection; what comes meanwhile stays in the kernel.
+ * The peer's close is not seen until the pause is over.  There is none while
+ * draining.
+ */
+extern void net_conn_pause(NetConn *conn, bool pause);
 
 /*
  * Copies and sends, all or nothing.  false: the connection is closing or was just

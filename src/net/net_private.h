@@ -90,6 +90,7 @@ extern int	net_udp_bind(NetServer *server, const struct sockaddr_storage *addr,
 						 const NetListenOptions *options, NetUdp **udp, const char **step);
 extern void net_udp_close(NetUdp *udp);
 extern void net_udp_owe(NetUdp *udp);
+extern void net_udp_read(NetUdp *udp);
 
 /* net.c */
 extern size_t net_unread(const NetConn *conn);

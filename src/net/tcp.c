@@ -92,6 +92,23 @@ net_conn_close(NetConn *conn)
 }
 
 /*
+ * Ends a connection once the kernel's buffer is empty.
+ */
+void
+net_conn_finish(NetConn *conn)
+{
+	uv_os_fd_t	fd;
+
+	if (conn->closing)
+		return;
+	net_conn_pause(conn, false);
+	/* Reading goes on until the buffer is empty and then meets an end of stream;
+	 * where the peer has reset the connection, it meets that. */
+	if (uv_fileno((const uv_handle_t *) &conn->tcp, &fd) == 0)
+		(void) shutdown(fd, SHUT_RD);
+}
+
+/*
  * Offers the read buffer, or none when the owner has no room.
  *
  * One buffer serves all connections because libuv reads into it and calls
@@ -212,6 +229,28 @@ fail:
 }
 
 /*
+ * Stops or starts reading; does nothing when that is how it is.
+ */
+void
+net_conn_pause(NetConn *conn, bool pause)
+{
+	uv_stream_t *stream = (uv_stream_t *) &conn->tcp;
+	int			code;
+
+	if (conn->closing)
+		return;
+	if (pause)
+	{
+		/* What it owes is read to the end first. */
+		if (!conn->server->draining)
+			(void) uv_read_stop(stream);
+	}
+	else if ((code = uv_read_start(stream, on_conn_buffer, on_conn_read)) < 0 &&
+			 code != UV_EALREADY)
+		net_conn_end(conn, NET_CLOSED_BY_ERROR, code);
+}
+
+/*
  * Counts an accept that failed.
  */
 static void
@@ -264,9 +303,7 @@ open_conn(NetServer *server, int fd, const struct sockaddr *peer)
 	if (server->draining)
 		net_conn_owe(conn);
 
-	code = uv_read_start((uv_stream_t *) &conn->tcp, on_conn_buffer, on_conn_read);
-	if (code < 0)
-		net_conn_end(conn, NET_CLOSED_BY_ERROR, code);
+	net_conn_pause(conn, false);
 }
 
 /*

@@ -22,6 +22,19 @@
 #define UDP_OVERHEAD	512		/* bytes of a buffer that a datagram takes beside its own, at least */
 
 /*
+ * Counts the datagrams that the owner has room for, up to what one call reads.
+ */
+static size_t
+slots_with_room(NetServer *server)
+{
+	size_t		slots = NET_DATAGRAM_SLOTS;
+
+	while (slots > 0 && !server->handlers.room(server->arg, slots * NET_DATAGRAM_SIZE))
+		slots /= 2;
+	return slots;
+}
+
+/*
  * Offers as many slots as the owner has room for.
  *
  * Less than one whole slot is never offered: libuv divides by the slot size, and
@@ -32,11 +45,9 @@ on_udp_buffer(uv_handle_t *uv, size_t suggested, uv_buf_t *buffer)
 {
 	NetUdp	   *udp = uv->data;
 	NetServer  *server = udp->server;
-	size_t		slots = NET_DATAGRAM_SLOTS;
+	size_t		slots = slots_with_room(server);
 
 	(void) suggested;
-	while (slots > 0 && !server->handlers.room(server->arg, slots * NET_DATAGRAM_SIZE))
-		slots /= 2;
 	if (slots > 0)
 		*buffer = uv_buf_init((char *) server->datagrams,
 							  (unsigned int) (slots * NET_DATAGRAM_SIZE));
@@ -46,6 +57,19 @@ on_udp_buffer(uv_handle_t *uv, size_t suggested, uv_buf_t *buffer)
 
 /*
  * Hands over one datagram.
+ */
+static void
+hand_over(NetUdp *udp, const struct sockaddr *peer, uint8_t *data, size_t size, bool truncated)
+{
+	NetServer  *server = udp->server;
+
+	net_pay(server, &udp->owed, size + UDP_OVERHEAD);
+	server->worked = true;
+	server->handlers.datagram(server->arg, peer, data, size, truncated);
+}
+
+/*
+ * Hands over what libuv has read.
  *
  * An address is what tells a datagram, an empty one included, from libuv's other
  * calls: nothing there, no buffer offered, buffer free again, error.  An error
@@ -63,11 +87,49 @@ on_udp_read(uv_udp_t *uv, ssize_t size, const uv_buf_t *buffer, const struct soc
 		net_pay(server, &udp->owed, udp->owed);
 	if (size < 0 || peer == NULL)
 		return;
+	hand_over(udp, peer, (uint8_t *) buffer->base, (size_t) size, (flags & UV_UDP_PARTIAL) != 0);
+}
 
-	net_pay(server, &udp->owed, (size_t) size + UDP_OVERHEAD);
-	server->worked = true;
-	server->handlers.datagram(server->arg, peer, (uint8_t *) buffer->base, (size_t) size,
-							  (flags & UV_UDP_PARTIAL) != 0);
+/*
+ * Reads what a socket holds, as far as there is room, without libuv.
+ */
+void
+net_udp_read(NetUdp *udp)
+{
+	NetServer  *server = udp->server;
+	struct mmsghdr message[NET_DATAGRAM_SLOTS];
+	struct iovec part[NET_DATAGRAM_SLOTS];
+	struct sockaddr_storage peer[NET_DATAGRAM_SLOTS];
+	uv_os_fd_t	fd;
+	int			count;
+
+	if (uv_fileno((const uv_handle_t *) &udp->udp, &fd) != 0)
+		return;
+	do
+	{
+		size_t		slots = slots_with_room(server);
+
+		if (slots == 0)
+			return;
+		memset(message, 0, sizeof(message));
+		for (size_t i = 0; i < slots; i++)
+		{
+			part[i].iov_base = server->datagrams + i * NET_DATAGRAM_SIZE;
+			part[i].iov_len = NET_DATAGRAM_SIZE;
+			message[i].msg_hdr.msg_iov = &part[i];
+			message[i].msg_hdr.msg_iovlen = 1;
+			message[i].msg_hdr.msg_name = &peer[i];
+			message[i].msg_hdr.msg_namelen = sizeof(peer[i]);
+		}
+		/* An error belongs to one datagram: the loop will meet it again, or not. */
+		count = recvmmsg(fd, message, (unsigned int) slots, MSG_DONTWAIT, NULL);
+		for (int i = 0; i < count; i++)
+			hand_over(udp, (const struct sockaddr *) &peer[i], part[i].iov_base,
+					  message[i].msg_len, (message[i].msg_hdr.msg_flags & MSG_TRUNC) != 0);
+	} while (count > 0);
+	/* The loop is not told of a socket that was emptied here. */
+	if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		net_pay(server, &udp->owed, udp->owed);
 }
 
 /*
@@ -173,8 +235,7 @@ net_udp_bind(NetServer *server, const struct sockaddr_storage *addr,
 
 	/* More than the system allows is cut down silently; the owner can ask. */
 	(void) net_set_option(fd, SOL_SOCKET, SO_RCVBUF,
-						  options->receive_buffer > UDP_BUFFER ? options->receive_buffer
-						  : UDP_BUFFER);
+						  options->datagram_buffer > 0 ? options->datagram_buffer : UDP_BUFFER);
 
 	*step = "bind UDP address";
 	code = net_bind(fd, addr);
