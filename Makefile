@@ -30,7 +30,13 @@ REGRESS := $(sort $(basename $(notdir $(wildcard sql/*.sql))))
 
 UNIT_TESTS := $(patsubst test/%.c,$(BUILD)/%,$(wildcard test/unit/test_*.c))
 FUZZERS    := $(patsubst test/%.c,$(BUILD)/%,$(wildcard test/fuzz/fuzz_*.c))
-TOOLS      := $(patsubst test/%.c,$(BUILD)/%,$(wildcard test/tool/*.c test/bench/*.c))
+TOOLS      := $(patsubst test/%.c,$(BUILD)/%,$(wildcard test/bench/*.c))
+
+# Programs for users, installed beside PostgreSQL's own: the simulator and its
+# like.  test/tool/lib is what they share.
+PROGRAMS       := $(patsubst test/%.c,$(BUILD)/%,$(wildcard test/tool/*.c))
+PROGRAM_OBJS   := $(patsubst test/tool/lib/%.c,$(BUILD)/tool/obj/%.o,$(wildcard test/tool/lib/*.c))
+SCRIPTS_built  := $(PROGRAMS)
 
 EXTRA_CLEAN := $(BUILD)
 
@@ -91,7 +97,7 @@ endif
 # -------------------------------------------------------------- the module --
 
 .PHONY: objects
-objects: $(OBJS)
+objects: $(OBJS) $(PROGRAMS)
 
 $(PG_OBJS): $(BUILD)/obj/%.o: src/%.c Makefile pt621.control
 	@mkdir -p $(@D)
@@ -115,7 +121,7 @@ FUZZ_OBJS := $(PURE_SRC:src/%.c=$(BUILD)/fuzz/obj/%.o)
 .PHONY: unit-tests fuzzers tools
 unit-tests: $(UNIT_TESTS)
 fuzzers: $(FUZZERS)
-tools: $(TOOLS)
+tools: $(TOOLS) $(PROGRAMS)
 
 $(UNIT_OBJS): $(BUILD)/unit/obj/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
@@ -133,12 +139,24 @@ $(FUZZERS): $(BUILD)/%: test/%.c $(FUZZ_OBJS) Makefile
 	@mkdir -p $(@D)
 	$(FUZZ_CC) $(FUZZ_CFLAGS) $(DEPEND) -o $@ $< $(FUZZ_OBJS) $(LIBRARIES)
 
-# Programs that tests, benchmarks and users run: the simulator and its like.
+# They need no PostgreSQL and no libuv, only the codec.
+CODEC_OBJS := $(filter $(BUILD)/obj/codec/%,$(PURE_OBJS))
+
+$(PROGRAM_OBJS): $(BUILD)/tool/obj/%.o: test/tool/lib/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(PURE_CFLAGS) -O2 $(DEPEND) -c -o $@ $<
+
+$(PROGRAMS): $(BUILD)/%: test/%.c $(PROGRAM_OBJS) $(CODEC_OBJS) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(PURE_CFLAGS) -O2 $(DEPEND) -o $@ $< $(PROGRAM_OBJS) $(CODEC_OBJS) -lm
+
+# Programs that tests and benchmarks run.
 $(TOOLS): $(BUILD)/%: test/%.c $(PURE_OBJS) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(PURE_CFLAGS) -O2 $(DEPEND) -o $@ $< $(PURE_OBJS) $(LIBRARIES) -lm -lpthread
 
--include $(addsuffix .d,$(OBJS) $(UNIT_OBJS) $(FUZZ_OBJS) $(UNIT_TESTS) $(FUZZERS) $(TOOLS))
+-include $(addsuffix .d,$(OBJS) $(UNIT_OBJS) $(FUZZ_OBJS) $(UNIT_TESTS) $(FUZZERS) $(TOOLS) \
+	$(PROGRAM_OBJS) $(PROGRAMS))
 
 # ---------------------------------------------------------------- commands --
 

@@ -20,6 +20,7 @@ PACKAGES=(
 	perl
 	libipc-run-perl
 	netcat-openbsd
+	valgrind
 )
 # The geofences in memory.
 if [ -d "$PT621_ROOT/src/geo" ]; then

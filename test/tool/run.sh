@@ -202,7 +202,7 @@ show_all() {
 
 	heading 'A frame decoded by hand: no table, no listener.'
 	show "SELECT ident, device_time, event, valid, ST_AsText(geom, 5) AS place, speed_kmh, inputs
-  FROM pt621_decode('\$HDB,20007,134708.000,A,0626.1607,N,00330.2245,E,33.38,81.79,250915,,,A/00010/10000/26c,0,0,0/19948900//fa4//')"
+  FROM pt621_decode('\$HDB,20007,134708.000,A,0626.1607,N,00330.2245,E,33.38,81.79,250915,,,A/00010,10000/26c,0,0,0/19948900//fa4//')"
 
 	heading 'Rejected: kept as bytes, with the reason.  Here a piece of a photo, on a connection' \
 		'that named no tracker.'
@@ -219,7 +219,7 @@ show_all() {
 
 say_how_to() {
 	local date="\$(date -u '+%H%M%S %d%m%y')"
-	local frame="printf '\$POS,1234567,%s.000,A,5230.9900,N,01322.6600,E,13.32,212.34,%s,,,A/00010/0/0/1500//f65//\\r\\n' $date"
+	local frame="printf '\$POS,1234567,%s.000,A,5230.9900,N,01322.6600,E,13.32,212.34,%s,,,A/00010,00000/0/1500//f65//\\r\\n' $date"
 	local psql=psql
 	command -v psql >/dev/null || psql=$(pg_bindir)/psql
 	cat <<-END
