@@ -92,11 +92,48 @@ SELECT pt621_closed_reason();
 SELECT pt621_ready();
 SELECT pt621_closed_reason() IS NULL AS open;
 -- What pt621_ready() cannot heal it says, and the port stays closed.
-UPDATE pt621.layout SET version = 2;
+UPDATE pt621.layout SET version = 3;
 SELECT pt621_closed_reason();
 SELECT pt621_create_tables();
 SELECT pt621_ready();
+UPDATE pt621.layout SET version = 2;
+-- Tables of layout 1 have neither these columns nor this view.
+BEGIN;
+SELECT pt621_ingest(convert_to(E'$POS,2,120000.000,A,2230.0000,N,11400.0000,E,1.0,90.0,010325,,,A/00000,0/0/1//f73//\r\n', 'SQL_ASCII'),
+                    received_at => '2025-03-01 12:00:05+00');
+CREATE TEMP TABLE columns ON COMMIT DROP AS
+SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS "not null", pg_get_expr(d.adbin, d.adrelid) AS "default", col_description(a.attrelid, a.attnum) AS comment
+  FROM pg_attribute a
+  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+ WHERE a.attrelid = 'pt621.device_state'::regclass AND a.attnum > 0 AND NOT a.attisdropped;
+CREATE TEMP TABLE state ON COMMIT DROP AS SELECT * FROM pt621.device_state;
+DROP VIEW pt621.presence;
+ALTER TABLE pt621.device_state
+    DROP COLUMN report_interval, DROP COLUMN bound_conn, DROP COLUMN conflicts, DROP COLUMN conflict_at,
+    DROP COLUMN conflict_conn, DROP COLUMN conflict_with, DROP COLUMN conflict_peer, DROP COLUMN conflict_peer_port;
 UPDATE pt621.layout SET version = 1;
+SELECT pt621_closed_reason();
+SELECT pt621_ready();
+SELECT pt621_closed_reason() IS NULL AS open, l.version FROM pt621.layout l;
+-- All is as in a new database, and what was there is there.
+SELECT name, type, "not null", "default", comment IS NULL AS "no comment" FROM columns
+EXCEPT
+SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid), col_description(a.attrelid, a.attnum) IS NULL
+  FROM pg_attribute a
+  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+ WHERE a.attrelid = 'pt621.device_state'::regclass AND a.attnum > 0 AND NOT a.attisdropped;
+SELECT count(*) FROM (TABLE state EXCEPT TABLE pt621.device_state) AS lost;
+SELECT s.fix_time, s.last_transport, s.conflicts FROM pt621.device_state s JOIN pt621.device d ON d.id = s.device_id WHERE d.ident = '2';
+SELECT p.ident, p.state, p.reason FROM pt621.presence p WHERE p.ident = '2';
+-- Columns that are there already are left alone.
+DROP VIEW pt621.presence;
+ALTER TABLE pt621.device_state DROP COLUMN conflict_peer;
+UPDATE pt621.layout SET version = 1;
+SELECT pt621_ready();
+SELECT pt621_closed_reason() IS NULL AS open;
+SELECT pt621_ingest(convert_to(E'$POS,2,120100.000,A,2230.0000,N,11400.0000,E,1.0,90.0,010325,,,A/00000,0/0/1//f73//\r\n', 'SQL_ASCII'),
+                    received_at => '2025-03-01 12:01:05+00');
+ROLLBACK;
 BEGIN;
 ALTER TABLE pt621.position DROP CONSTRAINT position_pkey;
 SELECT pt621_closed_reason();

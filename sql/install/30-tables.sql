@@ -81,6 +81,14 @@ BEGIN
        AND (SELECT t.partdefid = 0 FROM pg_partitioned_table t WHERE t.partrelid = 'pt621.frame'::regclass) THEN
         CREATE TABLE pt621.frame_default PARTITION OF pt621.frame DEFAULT;
     END IF;
+    -- What pt621_adopt() looks for: empty where every tracker is registered, and
+    -- without what strangers send that names none.
+    IF to_regclass('pt621.frame_without_device') IS NULL
+       AND (SELECT c.relkind IN ('r', 'p') FROM pg_class c WHERE c.oid = 'pt621.frame'::regclass) THEN
+        CREATE INDEX frame_without_device ON pt621.frame (ident, received_at, seq)
+            WHERE device_id IS NULL
+              AND (ident IS NOT NULL OR error = 'its connection has not named a tracker');
+    END IF;
     IF to_regclass('pt621.position') IS NULL THEN
         EXECUTE format($ddl$
             CREATE TABLE pt621.position (
@@ -119,6 +127,31 @@ END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_layout_1(name) IS
 'internal: makes the tables of layout 1 that are absent; argument: the schema of PostGIS';
+
+CREATE FUNCTION @extschema@.pt621_layout_2()
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    due record;
+BEGIN
+    FOR due IN
+        SELECT c.name, c.type
+          FROM (VALUES (1, 'report_interval'::name, 'real'), (2, 'bound_conn', 'bigint'),
+                       (3, 'conflicts', 'bigint NOT NULL DEFAULT 0'), (4, 'conflict_at', 'timestamptz'),
+                       (5, 'conflict_conn', 'bigint'), (6, 'conflict_with', 'bigint'),
+                       (7, 'conflict_peer', 'inet'), (8, 'conflict_peer_port', 'integer')) c (n, name, type)
+         WHERE NOT EXISTS (SELECT FROM pg_attribute a
+                            WHERE a.attrelid = 'pt621.device_state'::regclass AND a.attname = c.name)
+         ORDER BY c.n
+    LOOP
+        EXECUTE format('ALTER TABLE pt621.device_state ADD COLUMN %I %s', due.name, due.type);
+    END LOOP;
+END
+$function$;
+COMMENT ON FUNCTION @extschema@.pt621_layout_2() IS
+'internal: brings the tables from layout 1 to layout 2';
 
 CREATE FUNCTION @extschema@.pt621_views_1(postgis name)
 RETURNS void
@@ -162,6 +195,40 @@ BEGIN
             HAVING count(*) > 1
             $ddl$, postgis, options);
     END IF;
+    IF to_regclass('pt621.presence') IS NULL THEN
+        -- Two and a half times the usual pause between reports is silence, but
+        -- neither less than 5 minutes nor more than an hour.
+        EXECUTE format($ddl$
+            CREATE VIEW pt621.presence %s AS
+            SELECT p.device_id, p.ident, p.name,
+                   CASE WHEN p.last_seen > statement_timestamp() - p.patience THEN 'online'
+                        WHEN p.connected_since IS NOT NULL AND p.enabled THEN 'silent'
+                        ELSE 'offline'
+                   END AS state,
+                   CASE WHEN NOT p.enabled THEN 'not enabled in pt621.device'
+                        WHEN p.last_seen IS NULL THEN 'never heard of'
+                        WHEN p.last_seen > statement_timestamp() - p.patience AND p.connected_since IS NOT NULL THEN 'connected'
+                        WHEN p.last_seen > statement_timestamp() - p.patience THEN 'heard of lately'
+                        WHEN p.connected_since IS NOT NULL THEN 'connected, but says nothing'
+                        ELSE coalesce((SELECT CASE o.code WHEN 'CPA' THEN 'power cut before the silence'
+                                                          WHEN 'LPA' THEN 'low battery before the silence'
+                                                          WHEN 'SLP' THEN 'went to sleep' END
+                                         FROM pt621.position o
+                                        WHERE o.device_id = p.device_id AND o.quality & 65536 = 0
+                                        ORDER BY o.fix_time DESC, o.code DESC, o.digest DESC
+                                        LIMIT 1), 'not connected, and nothing that is accepted comes from it')
+                   END AS reason,
+                   p.last_seen, p.last_seen + p.patience AS expected_by,
+                   p.connected_since, p.conn, p.peer, p.peer_port
+              FROM (SELECT d.id AS device_id, d.ident, d.name, d.enabled, s.last_seen,
+                           make_interval(secs => least(greatest(2.5 * s.report_interval, 300), 3600)) AS patience,
+                           c.since AS connected_since, c.conn, c.peer, c.peer_port
+                      FROM pt621.device d
+                      LEFT JOIN pt621.device_state s ON s.device_id = d.id
+                      LEFT JOIN @extschema@.pt621_stat_connection() c
+                             ON c.conn = s.bound_conn AND c.transport = 'tcp') p
+            $ddl$, options);
+    END IF;
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_views_1(name) IS
@@ -173,11 +240,13 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    before  text[] := @extschema@.pt621_put_off();
     postgis name := @extschema@.pt621_postgis_schema();
     layout  integer := 0;
 BEGIN
-    -- Two sessions at once would each find nothing there.
-    PERFORM pg_advisory_xact_lock(hashtextextended('pt621_create_tables', 0));
+    -- Two sessions at once would each find nothing there.  This locks the schema,
+    -- which nobody but its owner can; an advisory lock everybody could hold.
+    COMMENT ON SCHEMA pt621 IS 'trackers, what they sent, and where they were';
     IF to_regclass('pt621.layout') IS NULL THEN
         CREATE TABLE pt621.layout (
             version   integer NOT NULL,
@@ -187,20 +256,23 @@ BEGIN
     END IF;
     INSERT INTO pt621.layout (version) SELECT 0 WHERE NOT EXISTS (SELECT FROM pt621.layout);
     SELECT l.version INTO layout FROM pt621.layout l FOR UPDATE;
-    IF layout > 1 THEN
-        RAISE EXCEPTION 'the tables have layout %, this version of pt621 knows 1', layout
+    IF layout > 2 THEN
+        RAISE EXCEPTION 'the tables have layout %, this version of pt621 knows 2', layout
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'They were made by a newer version: install that version of pt621.';
     END IF;
     PERFORM @extschema@.pt621_layout_1(postgis);
-    IF layout < 1 THEN
-        UPDATE pt621.layout SET version = 1;
+    PERFORM @extschema@.pt621_layout_2();
+    IF layout < 2 THEN
+        UPDATE pt621.layout SET version = 2;
     END IF;
     PERFORM @extschema@.pt621_views_1(postgis);
     PERFORM @extschema@.pt621_create_triggers();
     PERFORM @extschema@.pt621_comment_tables();
-    PERFORM @extschema@.pt621_maintain();
-    PERFORM @extschema@.pt621_fire_deferred();
+    -- Not pt621_maintain(): what was just restored is not to be dropped here.
+    PERFORM @extschema@.pt621_add_partitions();
+    PERFORM @extschema@.pt621_fire_deferred(before);
+    PERFORM @extschema@.pt621_restore_settings();
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_create_tables() IS

@@ -6,8 +6,6 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    COMMENT ON SCHEMA pt621 IS 'trackers, what they sent, and where they were';
-
     COMMENT ON TABLE pt621.layout IS 'version of the tables; one row';
     COMMENT ON COLUMN pt621.layout.version IS 'layout version';
     COMMENT ON COLUMN pt621.layout.ready_for IS 'the installation that pt621_ready() was called in; in any other the port stays closed';
@@ -44,6 +42,15 @@ BEGIN
     COMMENT ON COLUMN pt621.device_state.last_transport IS 'transport it came by, as in frame';
     COMMENT ON COLUMN pt621.device_state.last_peer IS 'address it came from';
     COMMENT ON COLUMN pt621.device_state.last_peer_port IS 'port it came from';
+
+    COMMENT ON COLUMN pt621.device_state.report_interval IS 'usual pause between what is heard, seconds; follows changes slowly';
+    COMMENT ON COLUMN pt621.device_state.bound_conn IS 'connection or UDP path that speaks for it: the only one that commands go to';
+    COMMENT ON COLUMN pt621.device_state.conflicts IS 'how often another connection claimed it while one was open, see pt621.connection_conflict';
+    COMMENT ON COLUMN pt621.device_state.conflict_at IS 'when that was last';
+    COMMENT ON COLUMN pt621.device_state.conflict_conn IS 'the connection that claimed it then, as in frame';
+    COMMENT ON COLUMN pt621.device_state.conflict_with IS 'the connection that spoke for it until then, as in frame';
+    COMMENT ON COLUMN pt621.device_state.conflict_peer IS 'address of the one that claimed it';
+    COMMENT ON COLUMN pt621.device_state.conflict_peer_port IS 'port of the one that claimed it';
 
     COMMENT ON TABLE pt621.frame IS 'archive: one row per unit received, decoded or not; partitioned by month of receipt';
     COMMENT ON COLUMN pt621.frame.received_at IS 'time of receipt';
@@ -86,6 +93,18 @@ BEGIN
 
     COMMENT ON VIEW pt621.last_position IS 'the last valid fix of each tracker';
     COMMENT ON VIEW pt621.track IS 'valid fixes of one tracker and UTC day as LINESTRING M, M = seconds since 1970; a day with one fix has no line';
+    COMMENT ON VIEW pt621.presence IS 'whether each tracker is online (heard of lately), silent (connected, but says nothing) or offline, at the time of the query';
+    COMMENT ON COLUMN pt621.presence.device_id IS 'device.id';
+    COMMENT ON COLUMN pt621.presence.ident IS 'id as the tracker sends it';
+    COMMENT ON COLUMN pt621.presence.name IS 'your name for it';
+    COMMENT ON COLUMN pt621.presence.state IS 'online, silent or offline';
+    COMMENT ON COLUMN pt621.presence.reason IS 'why';
+    COMMENT ON COLUMN pt621.presence.last_seen IS 'when anything was last received';
+    COMMENT ON COLUMN pt621.presence.expected_by IS 'it is not online when nothing comes until then: 2.5 times its usual pause, at least 5 minutes, at most an hour';
+    COMMENT ON COLUMN pt621.presence.connected_since IS 'since when its TCP connection is open; NULL = none is';
+    COMMENT ON COLUMN pt621.presence.conn IS 'number of that connection, as in frame';
+    COMMENT ON COLUMN pt621.presence.peer IS 'address at the other end';
+    COMMENT ON COLUMN pt621.presence.peer_port IS 'port at the other end';
     COMMENT ON COLUMN pt621.device.id IS 'number of the tracker: device_id in the other tables';
     COMMENT ON COLUMN pt621.device_state.device_id IS 'device.id';
     COMMENT ON SEQUENCE pt621.device_id_seq IS 'numbers of trackers';

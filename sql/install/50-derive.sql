@@ -6,9 +6,15 @@ LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    -- In a trigger it is for the user's statement to say when constraints are
+    -- looked at.
+    outermost boolean := pg_trigger_depth() = 0 AND NOT @extschema@.pt621_storing();
+    before text[] := CASE WHEN outermost THEN @extschema@.pt621_put_off() END;
     wanted integer[] := ARRAY(SELECT DISTINCT d FROM unnest(devices) d
                                WHERE EXISTS (SELECT FROM pt621.device v WHERE v.id = d)
                                ORDER BY d);
+    -- Of what is older the table may have lost the rows, and the state has them.
+    dropped timestamptz := now() - @extschema@.pt621_retention('position');
 BEGIN
     IF cardinality(devices) <> cardinality(periods) THEN
         RAISE EXCEPTION 'devices and periods are of different length: % and %',
@@ -28,11 +34,26 @@ BEGIN
     -- one second ignition on counts, and of two drivers the one that sorts last:
     -- what the store settles without a look at the table.
     UPDATE pt621.device_state s
-       SET fix_time = f.fix_time, fix_code = f.code, fix_digest = f.digest,
-           geom = f.geom, speed_kmh = f.speed_kmh, course = f.course,
-           newest_time = n.fix_time,
-           ignition = i.ignition, ignition_time = i.fix_time,
-           driver = r.driver, driver_time = r.fix_time
+       SET (fix_time, fix_code, fix_digest, geom, speed_kmh, course) =
+           (SELECT s.fix_time, s.fix_code, s.fix_digest, s.geom, s.speed_kmh, s.course
+             WHERE s.fix_time < dropped AND s.fix_time > f.fix_time IS NOT FALSE
+            UNION ALL
+            SELECT f.fix_time, f.code, f.digest, f.geom, f.speed_kmh, f.course
+             LIMIT 1),
+           newest_time = CASE WHEN s.newest_time < dropped AND s.newest_time > n.fix_time IS NOT FALSE
+                              THEN s.newest_time ELSE n.fix_time END,
+           (ignition, ignition_time) =
+           (SELECT s.ignition, s.ignition_time
+             WHERE s.ignition_time < dropped AND s.ignition_time > i.fix_time IS NOT FALSE
+            UNION ALL
+            SELECT i.ignition, i.fix_time
+             LIMIT 1),
+           (driver, driver_time) =
+           (SELECT s.driver, s.driver_time
+             WHERE s.driver_time < dropped AND s.driver_time > r.fix_time IS NOT FALSE
+            UNION ALL
+            SELECT r.driver, r.fix_time
+             LIMIT 1)
       FROM unnest(wanted) w (device_id)
       LEFT JOIN LATERAL (SELECT p.* FROM pt621.position p
                           WHERE p.device_id = w.device_id AND p.valid AND p.quality & 65536 = 0
@@ -47,10 +68,9 @@ BEGIN
                           WHERE p.device_id = w.device_id AND p.driver IS NOT NULL AND p.quality & 65536 = 0
                           ORDER BY p.fix_time DESC, p.driver COLLATE "C" DESC LIMIT 1) r ON true
      WHERE s.device_id = w.device_id;
-    -- In a trigger it is for the user's statement to say when constraints are
-    -- looked at.
-    IF pg_trigger_depth() = 0 AND NOT @extschema@.pt621_storing() THEN
-        PERFORM @extschema@.pt621_fire_deferred();
+    IF outermost THEN
+        PERFORM @extschema@.pt621_fire_deferred(before);
+        PERFORM @extschema@.pt621_restore_settings();
     END IF;
 END
 $function$;

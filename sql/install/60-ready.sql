@@ -34,8 +34,8 @@ BEGIN
         RETURN format('role %s is a superuser, so triggers on the tables would be', owner.rolname);
     END IF;
     SELECT l.version, l.ready_for INTO state FROM pt621.layout l;
-    IF state.version IS DISTINCT FROM 1 THEN
-        RETURN format('the tables have layout %s, this version of pt621 needs 1: SELECT pt621_ready()', coalesce(state.version::text, 'none'));
+    IF state.version IS DISTINCT FROM 2 THEN
+        RETURN format('the tables have layout %s, this version of pt621 needs 2: SELECT pt621_ready()', coalesce(state.version::text, 'none'));
     END IF;
     IF state.ready_for IS DISTINCT FROM @extschema@.pt621_installation() THEN
         RETURN 'the tables were restored or copied and not declared complete: SELECT pt621_ready()';
@@ -59,6 +59,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    before text[] := @extschema@.pt621_put_off();
     reason text;
 BEGIN
     PERFORM @extschema@.pt621_create_tables();
@@ -68,7 +69,8 @@ BEGIN
         RAISE EXCEPTION 'pt621 is not ready: %', reason
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    PERFORM @extschema@.pt621_fire_deferred();
+    PERFORM @extschema@.pt621_fire_deferred(before);
+    PERFORM @extschema@.pt621_restore_settings();
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_ready() IS

@@ -26,7 +26,9 @@ BEGIN
             OUT geom %1$I.geometry, OUT speed_kmh real, OUT course real, OUT newest_time timestamptz,
             OUT ignition boolean, OUT ignition_time timestamptz, OUT driver text, OUT driver_time timestamptz,
             OUT bases bytea[], OUT last_seen timestamptz, OUT last_conn bigint, OUT last_transport text,
-            OUT last_peer inet, OUT last_peer_port integer)
+            OUT last_peer inet, OUT last_peer_port integer, OUT bound_conn bigint, OUT conflicts bigint,
+            OUT conflict_at timestamptz, OUT conflict_conn bigint, OUT conflict_with bigint,
+            OUT conflict_peer inet, OUT conflict_peer_port integer)
         RETURNS SETOF record
         AS 'MODULE_PATHNAME', 'pt621_batch_states'
         LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1 ROWS 1000

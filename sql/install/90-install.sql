@@ -26,7 +26,7 @@ BEGIN
             EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', function.name, role_name);
         END IF;
     END LOOP;
-    EXECUTE 'GRANT EXECUTE ON FUNCTION @extschema@.pt621_stat_worker() TO pg_read_all_stats';
+    EXECUTE 'GRANT EXECUTE ON FUNCTION @extschema@.pt621_stat_worker(), @extschema@.pt621_stat_connection() TO pg_read_all_stats';
 END
 $$;
 

@@ -94,9 +94,14 @@ batch_add(Batch *batch, Source *source, TimestampTz received_at,
 	added->source = source;
 	added->received_at = received_at;
 	added->seq = 0;
-	added->ident_size = 0;
+	memset(&added->ident, 0, sizeof(added->ident));
+	added->unbound = false;
 	added->bytes = bytes;
 	added->unit = *unit;
+	added->foreign = added->class = added->rejection = 0;
+	added->quarantine = QUARANTINE_OPEN;
+	added->left_out = false;
+	added->sampled = true;
 	source->references++;
 	return true;
 }

@@ -18,6 +18,22 @@
 
 #include "codec/pt621_codec.h"
 
+/* An address as SQL has it. */
+typedef union SourcePeer
+{
+	inet		inet;
+	char		bytes[VARHDRSZ + sizeof(inet_struct)];
+} SourcePeer;
+
+/* A tracker's id; zero padded, so that it can be compared as bytes. */
+typedef struct SourceIdent
+{
+	uint32		size;			/* 0 = none */
+	uint8		bytes[PT621_IDENT_MAX];
+} SourceIdent;
+
+struct ConnectionSlot;
+
 /*
  * A connection, UDP path or SQL call.  Its owner holds a reference, and so does
  * every unit that came from it; the last one to let go frees it.
@@ -29,30 +45,47 @@ typedef struct Source
 	const char *transport;
 	bool		has_peer;
 	int			peer_port;		/* -1 = none */
-	union
-	{
-		inet		inet;
-		char		bytes[VARHDRSZ + sizeof(inet_struct)];
-	}			peer;
-	uint32		ident_size;		/* 0 = it has not named its tracker */
-	uint8		ident[PT621_IDENT_MAX];
-	uint32		first_size;		/* the one it named first */
-	uint8		first[PT621_IDENT_MAX];
+	SourcePeer	peer;
+	bool		is_session;		/* a connection or path, of session.h ... */
+	bool		is_path;		/* ... the latter */
+	bool		displaced;		/* its tracker had another when it ended */
+	struct ConnectionSlot *slot;	/* while it is open; NULL for SQL */
+	SourceIdent ident;			/* the tracker that it named last */
+	SourceIdent first;			/* ... and first */
 } Source;
+
+/* What of a tracker in quarantine is archived is settled once for each unit. */
+typedef enum QuarantineFate
+{
+	QUARANTINE_OPEN,
+	QUARANTINE_KEPT,
+	QUARANTINE_LEFT_OUT
+} QuarantineFate;
 
 typedef struct BatchUnit
 {
 	Source	   *source;
 	TimestampTz received_at;
 	int64		seq;			/* pt621.frame_seq; 0 = not numbered yet */
-	uint32		ident_size;		/* 0 = not known yet whose it is */
-	uint8		ident[PT621_IDENT_MAX];
+	SourceIdent ident;			/* whose it is, when that is known */
+	bool		unbound;		/* archived before, when nobody knew whose it is */
 	const uint8 *bytes;
 	Pt621Unit	unit;
+
+	/* what its session knows of it */
+	uint8		foreign;		/* Pt621Foreign */
+	bool		sampled;		/* to be archived even if it is of no tracker of ours */
+
+	/* what storing made of it */
+	uint8		class;			/* UnitClass */
+	uint8		rejection;		/* Rejection */
+	uint8		quarantine;		/* QuarantineFate */
+	bool		left_out;		/* of the archive, as it was one too many */
 } BatchUnit;
 
 typedef struct Batch
 {
+	bool		archived;		/* all units are in pt621.frame, to be updated there */
 	BatchUnit  *units;
 	uint32		count;
 	uint32		room;

@@ -1,6 +1,8 @@
 /*
  * flush.c
- *		Stores the listener's batch: when, and what happens when that fails.
+ *		Stores the listener's batches: when, and what happens when that fails.
+ *
+ * There are two: while one is stored, the other takes what the wire brings.
  *
  * Invariants.  A failure is the server's when its SQLSTATE says that another try
  * may succeed, and then nothing is given up; else it is the data's or a user
@@ -17,6 +19,7 @@
 #include "postmaster/interrupt.h"
 #include "utils/memutils.h"
 
+#include "pg/connections.h"
 #include "pg/flush.h"
 #include "pg/gate.h"
 #include "pg/settings.h"
@@ -29,6 +32,9 @@
 #define BACKOFF_MAX_MS	5000
 /* How long the log is spared a failure that repeats itself. */
 #define SAY_AGAIN_MS	60000
+/* How often it is looked whether what waits for its base can be read: another
+ * worker may have stored that. */
+#define LOOK_AGAIN_MS	1000
 /* Longest place of an error that goes to the archive with it. */
 #define CONTEXT_MAX		200
 
@@ -42,10 +48,13 @@ typedef enum Outcome
 
 struct Flush
 {
-	MemoryContext context;
-	Batch	   *batch;
-	uint32		stored;			/* units at its front that are stored */
+	const FlushHandlers *handlers;
+	MemoryContext context[2];	/* of the batches */
+	Batch	   *batch[2];
+	int			filling;		/* index of the one that is filled */
+	uint32		stored;			/* units at the front of the other that are stored */
 	Waiting    *waiting;
+	TimestampTz look_again;		/* when those that wait are tried by themselves */
 	TimestampTz last;			/* start of the last try */
 	TimestampTz not_before;		/* while backing off; else 0 */
 	int			backoff_ms;
@@ -67,33 +76,45 @@ typedef struct Try
 	StoreResult result;
 } Try;
 
-/* Empties the batch, and makes another when the setting has changed. */
-static void
-renew_batch(Flush *flush)
+/* The batch that is being stored. */
+static inline Batch *
+storing(const Flush *flush)
 {
-	if (flush->batch)
-		batch_clear(flush->batch);
-	if (flush->batch == NULL || flush->batch->room != (uint32) setting_batch_size)
-	{
-		MemoryContext old = MemoryContextSwitchTo(flush->context);
+	return flush->batch[1 - flush->filling];
+}
 
-		MemoryContextReset(flush->context);
-		flush->batch = batch_new((uint32) setting_batch_size);
+/* Empties a batch, and makes another when the setting has changed. */
+static void
+renew_batch(Flush *flush, int at)
+{
+	Batch	  **batch = &flush->batch[at];
+
+	if (*batch)
+		batch_clear(*batch);
+	if (*batch == NULL || (*batch)->room != (uint32) setting_batch_size)
+	{
+		MemoryContext old = MemoryContextSwitchTo(flush->context[at]);
+
+		MemoryContextReset(flush->context[at]);
+		*batch = batch_new((uint32) setting_batch_size);
 		MemoryContextSwitchTo(old);
 	}
-	flush->stored = 0;
 }
 
 Flush *
-flush_new(void)
+flush_new(const FlushHandlers *handlers)
 {
 	Flush	   *flush = palloc0(sizeof(Flush));
 
-	flush->context = AllocSetContextCreate(CurrentMemoryContext, "pt621 batch",
-										   ALLOCSET_DEFAULT_SIZES);
+	flush->handlers = handlers;
+	for (int i = 0; i < 2; i++)
+	{
+		flush->context[i] = AllocSetContextCreate(CurrentMemoryContext, "pt621 batch",
+												  ALLOCSET_DEFAULT_SIZES);
+		renew_batch(flush, i);
+	}
 	flush->deadline = DT_NOEND;
 	flush->waiting = waiting_new();
-	renew_batch(flush);
 	return flush;
 }
 
@@ -106,13 +127,33 @@ flush_set_deadline(Flush *flush, TimestampTz deadline)
 Batch *
 flush_get_batch(Flush *flush)
 {
-	return flush->batch;
+	return flush->batch[flush->filling];
+}
+
+void
+flush_reload(Flush *flush)
+{
+	for (int i = 0; i < 2; i++)
+	{
+		if (flush->batch[i]->count == 0)
+			renew_batch(flush, i);
+	}
 }
 
 uint32
-flush_batch_size(const Flush *flush)
+flush_size(const Flush *flush)
 {
-	return flush->batch->count - flush->stored;
+	return storing(flush)->count - flush->stored + flush->batch[flush->filling]->count;
+}
+
+bool
+flush_begin(Flush *flush)
+{
+	if (storing(flush)->count > 0 || flush_size(flush) == 0)
+		return false;
+	flush->filling = 1 - flush->filling;
+	flush->stored = 0;
+	return true;
 }
 
 TimestampTz
@@ -124,8 +165,9 @@ flush_due(Flush *flush, bool full)
 	/* A clock that was set back must not stop us until it has caught up. */
 	flush->last = Min(flush->last, now);
 	flush->not_before = Min(flush->not_before, latest);
-	if (flush_batch_is_empty(flush))
-		return DT_NOEND;
+	flush->look_again = Min(flush->look_again, TimestampTzPlusMilliseconds(now, LOOK_AGAIN_MS));
+	if (flush_size(flush) == 0)
+		return flush->waiting->count > 0 ? flush->look_again : DT_NOEND;
 	if (flush->not_before)
 		return flush->not_before;
 	return full ? flush->last :
@@ -168,7 +210,7 @@ store_try(void *arg)
 		try->closed = true;
 		return;
 	}
-	store_batch(try->flush->batch, try->from, try->to, schema, try->poison,
+	store_batch(storing(try->flush), try->from, try->to, schema, try->poison,
 				try->with_waiting ? try->flush->waiting : NULL, &try->result);
 }
 
@@ -178,7 +220,7 @@ complain(Flush *flush, const ErrorData *error, Outcome outcome)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	shared_set_error(error->message);
+	shared_set_error(error->sqlerrcode, error->message);
 	if (flush->said_sqlstate == error->sqlerrcode &&
 		now < TimestampTzPlusMilliseconds(flush->said_at, SAY_AGAIN_MS))
 		return;
@@ -186,12 +228,24 @@ complain(Flush *flush, const ErrorData *error, Outcome outcome)
 	flush->said_at = now;
 	ereport(LOG,
 			(errcode(error->sqlerrcode),
-			 errmsg("pt621: a batch could not be stored: %s", error->message),
+			 errmsg("pt621: a batch could not be stored: %s: %s",
+					unpack_sql_state(error->sqlerrcode), error->message),
 			 error->detail ? errdetail_internal("%s", error->detail) : 0,
 			 outcome == SERVER_FAULT ?
 			 errhint("Nothing is lost; it is tried again.") :
 			 errhint("Units at fault are archived with the reason in pt621.frame.error."),
 			 error->context ? errcontext("%s", error->context) : 0));
+}
+
+/* Counts how long a transaction took. */
+static void
+count_latency(int64 microseconds)
+{
+	int			bucket = 0;
+
+	while (bucket < LATENCY_BUCKETS - 1 && microseconds >= INT64CONST(1000) << bucket)
+		bucket++;
+	shared_count(COUNT_LATENCY + bucket, 1);
 }
 
 /* Tries to store units from .. to - 1; *error gets the failure. */
@@ -202,6 +256,7 @@ try_units(Flush *flush, uint32 from, uint32 to, const char *poison,
 	Try			try = {.flush = flush,.from = from,.to = to,.poison = poison,
 	.with_waiting = with_waiting};
 	Outcome		outcome;
+	TimestampTz began;
 	int			limit = setting_statement_timeout;
 
 	/* A stop must not wait until a batch has been halved to the end: what is not
@@ -216,12 +271,18 @@ try_units(Flush *flush, uint32 from, uint32 to, const char *poison,
 			return SERVER_FAULT;
 		limit = limit > 0 ? (int) Min(limit, left) : (int) Min(left, INT_MAX);
 	}
+	began = GetCurrentTimestamp();
 	*error = worker_transaction(store_try, &try, limit, "storing a batch");
+	count_latency(GetCurrentTimestamp() - began);
 	if (*error)
 	{
 		waiting_abort(flush->waiting);
 		outcome = worker_error_is_transient(*error) ? SERVER_FAULT : DATA_FAULT;
 		complain(flush, *error, outcome);
+		/* Fewer connections make no room on a disk. */
+		if (ERRCODE_TO_CATEGORY((*error)->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES &&
+			(*error)->sqlerrcode != ERRCODE_DISK_FULL)
+			flush->handlers->short_of_resources();
 		shared_count(COUNT_RETRIES, 1);
 		return outcome;
 	}
@@ -229,10 +290,12 @@ try_units(Flush *flush, uint32 from, uint32 to, const char *poison,
 		return CLOSED;
 	if (with_waiting)
 		waiting_commit(flush->waiting);
-	shared_count(COUNT_UNITS, try.result.units);
-	shared_count(COUNT_REJECTED, try.result.rejected);
 	shared_count(COUNT_POSITIONS, try.result.positions);
 	shared_count(COUNT_DUPLICATES, try.result.duplicates);
+	shared_count(COUNT_CONFLICTS, try.result.conflicts);
+	for (uint32 i = 0; i < try.result.displaced_count; i++)
+		connections_wake(try.result.displaced[i]);
+	flush->handlers->stored(storing(flush), from, to);
 	return STORED;
 }
 
@@ -290,14 +353,24 @@ store_units(Flush *flush, uint32 from, uint32 to, bool with_waiting)
 char *
 flush_batch(Flush *flush)
 {
+	Batch	   *batch = storing(flush);
 	Outcome		outcome;
 
 	flush->last = GetCurrentTimestamp();
-	outcome = store_units(flush, flush->stored, flush->batch->count, true);
+	flush->look_again = TimestampTzPlusMilliseconds(flush->last, LOOK_AGAIN_MS);
+	if (batch->count == 0)
+	{
+		ErrorData  *error;
+
+		outcome = try_units(flush, 0, 0, NULL, true, &error);
+		return outcome == CLOSED ? flush->closed_reason : NULL;
+	}
+	outcome = store_units(flush, flush->stored, batch->count, true);
 	switch (outcome)
 	{
 		case STORED:
-			renew_batch(flush);
+			renew_batch(flush, 1 - flush->filling);
+			flush->stored = 0;
 			shared_count(COUNT_BATCHES, 1);
 			shared_set_batch_time(GetCurrentTimestamp());
 			flush->not_before = 0;

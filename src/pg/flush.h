@@ -11,21 +11,36 @@
 
 typedef struct Flush Flush;
 
-/* Makes it with an empty batch, in the current memory context. */
-extern Flush *flush_new(void);
+/* What the flush tells of. */
+typedef struct FlushHandlers
+{
+	/* Units from .. to - 1 are stored: what became of each is written in it. */
+	void		(*stored) (Batch *batch, uint32 from, uint32 to);
 
-/* The batch to fill; another one after it was stored, when pt621.batch_size has
- * changed. */
+	/* The server is short of memory, descriptors or disk. */
+	void		(*short_of_resources) (void);
+} FlushHandlers;
+
+/* Makes it with an empty batch, in the current memory context. */
+extern Flush *flush_new(const FlushHandlers *handlers);
+
+/* The batch to fill. */
 extern Batch *flush_get_batch(Flush *flush);
 
-extern uint32 flush_batch_size(const Flush *flush);
-static inline bool
-flush_batch_is_empty(const Flush *flush)
-{
-	return flush_batch_size(flush) == 0;
-}
+/* Takes in a changed pt621.batch_size, as far as there are empty batches; the
+ * others follow.  flush_get_batch() is another one then, perhaps. */
+extern void flush_reload(Flush *flush);
 
-/* When the batch should be stored; DT_NOEND while it is empty. */
+/* How many units are not stored yet. */
+extern uint32 flush_size(const Flush *flush);
+
+/*
+ * Sets the batch that was filled aside, to be stored, unless the one before it is
+ * still there.  Returns true when flush_get_batch() is another one now.
+ */
+extern bool flush_begin(Flush *flush);
+
+/* When a batch should be stored; DT_NOEND while there is nothing to do. */
 extern TimestampTz flush_due(Flush *flush, bool full);
 extern bool flush_is_due(Flush *flush, bool full);
 
@@ -41,7 +56,7 @@ extern void flush_set_deadline(Flush *flush, TimestampTz deadline);
 extern void flush_hurry(Flush *flush);
 
 /*
- * Stores the batch.  A unit that cannot be stored is archived with the reason,
+ * Stores the batch that was set aside.  A unit that cannot be stored is archived with the reason,
  * alone; when the server is at fault the batch is kept, and flush_due() says
  * when to try again.  Returns NULL, or why nothing can be stored in this
  * database for now.

@@ -74,7 +74,7 @@ gate_lock_extension(char **reason)
 						   get_database_name(MyDatabaseId));
 	else if (strcmp(version, PT621_VERSION) != 0)
 	{
-		*reason = psprintf("extension pt621 has version %s, the library %s: ALTER EXTENSION pt621 UPDATE, or restart the server",
+		*reason = psprintf("extension pt621 has version %s, the library %s: ALTER EXTENSION pt621 UPDATE, or restart the server; see Upgrade in the README",
 						   version, PT621_VERSION);
 		schema = InvalidOid;
 	}

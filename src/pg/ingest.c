@@ -13,6 +13,7 @@
 #include "utils/memutils.h"
 
 #include "pg/decode.h"
+#include "pg/deferred.h"
 #include "pg/settings.h"
 #include "pg/store.h"
 #include "pg/waiting.h"
@@ -70,11 +71,13 @@ ingest(FunctionCallInfo fcinfo, struct varlena *value)
 	Pt621Splitter splitter = {0};
 	Pt621Unit	unit;
 	StoreResult result = {0};
+	Deferred	deferred;
 
 	if (TIMESTAMP_NOT_FINITE(received_at))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("received_at must be finite")));
+	deferred_begin(&deferred, schema);
 	while (pt621_split(&splitter, data, size, PT621_INPUT_END, &unit))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -93,7 +96,7 @@ ingest(FunctionCallInfo fcinfo, struct varlena *value)
 	}
 	if (batch->count > 0)
 		store_batch(batch, 0, batch->count, schema, NULL, waiting, &result);
-	store_fire_deferred(schema);
+	deferred_end(&deferred);
 	batch_clear(batch);
 	source_release(source);
 	PG_RETURN_INT32((int32) result.positions);

@@ -14,7 +14,8 @@
 
 /* Binds what one name stands for; NULL when any of it could be bound. */
 static char *
-listen_on_name(NetServer *server, const char *name, int *port, int *bound)
+listen_on_name(NetServer *server, const char *name, int *port, bool reuseport,
+			   int *bound)
 {
 	struct addrinfo hint = {.ai_family = AF_UNSPEC,.ai_socktype = SOCK_STREAM,
 	.ai_flags = AI_PASSIVE};
@@ -23,8 +24,9 @@ listen_on_name(NetServer *server, const char *name, int *port, int *bound)
 	char		error[256] = "it has no address";
 	bool		done = false;
 	int			result;
-	NetListenOptions options = {.reuseport = false,
-	.receive_buffer = setting_receive_buffer * 1024};
+	NetListenOptions options = {.reuseport = reuseport,
+		.receive_buffer = setting_receive_buffer * 1024,
+	.datagram_buffer = setting_udp_receive_buffer * 1024};
 
 	snprintf(service, sizeof(service), "%d", *port);
 	result = pg_getaddrinfo_all(name, service, &hint, &list);
@@ -58,15 +60,14 @@ listen_on_name(NetServer *server, const char *name, int *port, int *bound)
 }
 
 char *
-listen_on_addresses(NetServer *server, int *port)
+listen_on_addresses(NetServer *server, int *port, bool reuseport, int *bound)
 {
 	char	   *addresses = pstrdup(setting_listen_addresses);
 	char	   *reason = NULL;
 	List	   *names;
 	ListCell   *cell;
-	int			bound = 0;
 
-	*port = setting_port;
+	*bound = 0;
 	if (!SplitGUCList(addresses, ',', &names))
 		return pstrdup("pt621.listen_addresses is not a list of names");
 	if (names == NIL)
@@ -75,14 +76,14 @@ listen_on_addresses(NetServer *server, int *port)
 	{
 		char	   *name = lfirst(cell);
 		char	   *why = listen_on_name(server, strcmp(name, "*") == 0 ? NULL : name,
-										 port, &bound);
+										 port, reuseport, bound);
 
 		if (why == NULL)
 			continue;
 		if (reason == NULL)
 			reason = why;
 	}
-	if (bound == 0)
+	if (*bound == 0)
 		return reason;
 	if (reason)
 		ereport(WARNING,

@@ -10,10 +10,13 @@
 #include "net/net.h"
 
 /*
- * Binds TCP and UDP on every address of the setting; *port gets the port.
+ * Binds TCP and UDP on every address of the setting; *port is the port wanted
+ * (0 = one that the system chooses), and gets the one bound.  reuseport: other
+ * workers have it, or will.  *bound gets on how many addresses.
  * Returns NULL when at least one could be bound, else why none could, in the
  * current memory context.
  */
-extern char *listen_on_addresses(NetServer *server, int *port);
+extern char *listen_on_addresses(NetServer *server, int *port, bool reuseport,
+								 int *bound);
 
 #endif							/* PT621_PG_LISTEN_H */

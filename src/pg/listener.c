@@ -3,8 +3,9 @@
  *		The worker that listens to trackers.
  *
  * One loop: wait for sockets, latch or a deadline; read what has come into the
- * batch; store it, one transaction a batch.  While a batch is being stored
- * nothing is read: the system's buffers are the queue, and TCP pushes back.
+ * batch; store it, one transaction a batch.  While a batch is being stored only
+ * datagrams and a batch's worth of the rest are read: the system's buffers are
+ * the queue, and TCP pushes back.
  *
  * Invariants.  A unit leaves the batch when its transaction has committed, and
  * not before.  The port is open only while what comes can be stored.  Between
@@ -12,12 +13,9 @@
  */
 #include "postgres.h"
 
-#include <sys/resource.h>
-
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
-#include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
@@ -25,9 +23,10 @@
 #include "pg/compat.h"
 #include "pg/flush.h"
 #include "pg/gate.h"
-#include "pg/listen.h"
+#include "pg/port.h"
 #include "pg/session.h"
 #include "pg/settings.h"
+#include "pg/store.h"
 #include "pg/worker.h"
 
 /* How often the state of the database is looked at. */
@@ -35,82 +34,20 @@
 /* How long a stop tries to store a batch that the server refuses: less than the
  * 5 s that DROP DATABASE ... WITH (FORCE) gives us. */
 #define RETRY_AT_STOP_MS	3000
-/* Turns of the loop over the sockets before anything else is looked at. */
-#define TURNS_MAX			64
-/* Descriptors left for the server's own files beyond its estimate. */
-#define SPARE_DESCRIPTORS	64
 
 typedef struct Listener
 {
 	Flush	   *flush;
 	Sessions   *sessions;
-	NetServer  *net;			/* NULL while the port is closed */
-	int			port;
-	int			connections_max;
 	WaitEventSet *idle;			/* latch and postmaster */
-	WaitEventSet *busy;			/* and the sockets; NULL while closed */
+	WaitEventSet *busy;			/* and the sockets; NULL while the port is closed */
+	bool		stopping;		/* for good */
 	TimestampTz next_check;
 	char		reason[SHARED_TEXT_MAX];	/* said in the log last */
 	MemoryContext turn;			/* reset every turn */
 } Listener;
 
 static Listener listener;
-
-/* ------------------------------------------------------------------------
- * What the sockets tell; none of it may raise an error
- * ------------------------------------------------------------------------ */
-
-static bool
-on_room(void *arg, size_t size)
-{
-	return !sessions_full(listener.sessions);
-}
-
-static void *
-on_opened(void *arg, NetConn *conn, const struct sockaddr *peer)
-{
-	if (net_server_connections(listener.net) > (size_t) listener.connections_max)
-	{
-		NetConn    *oldest = sessions_give_up_unbound(listener.sessions);
-
-		if (oldest == NULL)
-			return NULL;
-		net_conn_close(oldest);
-	}
-	return sessions_open(listener.sessions, peer, conn);
-}
-
-static void
-on_bytes(void *arg, void *handle, uint8_t *data, size_t size)
-{
-	Session    *session = handle;
-
-	shared_count(COUNT_BYTES, size);
-	if (!sessions_bytes(listener.sessions, session, data, size))
-		net_conn_close(session->conn);
-}
-
-static void
-on_closed(void *arg, void *handle, NetCloseReason reason, int error)
-{
-	sessions_closed(listener.sessions, handle);
-}
-
-static void
-on_datagram(void *arg, const struct sockaddr *peer, uint8_t *data, size_t size,
-			bool truncated)
-{
-	shared_count(COUNT_BYTES, size);
-	sessions_datagram(listener.sessions, peer, data, size);
-}
-
-static void
-close_conn(void *conn)
-{
-	net_conn_close(conn);
-}
-
-static const NetHandlers handlers = {on_room, on_opened, on_bytes, on_closed, on_datagram};
 
 /* ------------------------------------------------------------------------
  * Opening and closing the port
@@ -120,7 +57,7 @@ static const NetHandlers handlers = {on_room, on_opened, on_bytes, on_closed, on
 static void
 say_state(WorkerState state, const char *reason)
 {
-	shared_set_state(state, reason, listener.net ? listener.port : 0);
+	shared_set_state(state, reason, port_number());
 	if (state != WORKER_CLOSED)
 		listener.reason[0] = '\0';
 	else if (strncmp(listener.reason, reason, SHARED_TEXT_MAX - 1) != 0)
@@ -130,51 +67,55 @@ say_state(WorkerState state, const char *reason)
 	}
 }
 
-/* Closes every socket; what they brought stays in the batch. */
+/* Closes the port; what it brought stays in the batch. */
 static void
 close_port(void)
 {
-	if (listener.net == NULL)
+	if (!port_is_open())
 		return;
 	FreeWaitEventSet(listener.busy);
 	listener.busy = NULL;
-	net_server_free(listener.net);
-	listener.net = NULL;
-	shared_set_count(COUNT_CONNECTIONS, 0);
+	port_close();
+}
+
+/* Makes a set to wait for: latch, postmaster, and a socket unless it is none. */
+static WaitEventSet *
+wait_set(pgsocket socket)
+{
+	WaitEventSet *set = compat_create_wait_event_set(3);
+
+	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	if (socket != PGINVALID_SOCKET)
+		AddWaitEventToSet(set, WL_SOCKET_READABLE, socket, NULL, NULL);
+	return set;
 }
 
 static void
 open_port(void)
 {
-	char		error[256];
-	char	   *reason;
+	char	   *reason = port_open();
 
-	listener.net = net_server_new(&handlers, NULL, PT621_PENDING_MAX, error,
-								  sizeof(error));
-	if (listener.net == NULL)
-	{
-		say_state(WORKER_CLOSED, error);
-		return;
-	}
-	reason = listen_on_addresses(listener.net, &listener.port);
 	if (reason)
 	{
-		net_server_free(listener.net);
-		listener.net = NULL;
 		say_state(WORKER_CLOSED, reason);
 		return;
 	}
-	listener.busy = compat_create_wait_event_set(3);
-	AddWaitEventToSet(listener.busy, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
-	AddWaitEventToSet(listener.busy, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-	AddWaitEventToSet(listener.busy, WL_SOCKET_READABLE,
-					  net_server_fd(listener.net), NULL, NULL);
-	say_state(WORKER_OPEN, "");
-	ereport(LOG,
-			(errmsg("pt621: listening for trackers on port %d (TCP and UDP)",
-					listener.port),
-			 errdetail("The system holds up to %d kB of datagrams; net.core.rmem_max limits that.",
-					   net_server_udp_receive_buffer(listener.net) / 1024)));
+	PG_TRY();
+	{
+		listener.busy = wait_set(port_fd());
+		say_state(WORKER_OPEN, "");
+	}
+	PG_CATCH();
+	{
+		/* Outside of a transaction it would end the worker, and its batch. */
+		MemoryContextSwitchTo(listener.turn);
+		reason = CopyErrorData()->message;
+		FlushErrorState();
+		port_close();
+		say_state(WORKER_CLOSED, reason);
+	}
+	PG_END_TRY();
 }
 
 static void
@@ -198,7 +139,7 @@ check_state(void)
 
 	if (error)
 	{
-		shared_set_error(error->message);
+		shared_set_error(error->sqlerrcode, error->message);
 		/* What may pass is no reason to turn every tracker away. */
 		if (!worker_error_is_transient(error) &&
 			error->sqlerrcode != ERRCODE_QUERY_CANCELED)
@@ -209,10 +150,15 @@ check_state(void)
 		close_port();
 		say_state(WORKER_CLOSED, reason);
 	}
-	else if (listener.net == NULL && error == NULL)
-		open_port();
-	else if (listener.net)
-		shared_set_count(COUNT_DROPPED, net_server_udp_dropped(listener.net));
+	else if (!port_is_open() && error == NULL)
+	{
+		/* One that is to go must not take the port from those that stay. */
+		if (shared_my_slot() - SLOT_LISTENER < setting_workers)
+			open_port();
+		else
+			say_state(WORKER_CLOSED, "pt621.workers asks for fewer listeners");
+	}
+	port_count();
 	listener.next_check = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													  CHECK_INTERVAL_MS);
 }
@@ -220,37 +166,6 @@ check_state(void)
 /* ------------------------------------------------------------------------
  * The loop
  * ------------------------------------------------------------------------ */
-
-/*
- * Makes room for connections among the open files, and bounds their number by
- * what there is: at the limit every statement of this process would fail.
- */
-static void
-settle_connections_max(void)
-{
-	struct rlimit limit;
-	int64		possible;
-
-	listener.connections_max = setting_max_connections;
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	if (limit.rlim_cur < limit.rlim_max)
-	{
-		limit.rlim_cur = limit.rlim_max;
-		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-			getrlimit(RLIMIT_NOFILE, &limit);
-	}
-	if (limit.rlim_cur == RLIM_INFINITY)
-		return;
-	possible = Max((int64) limit.rlim_cur - max_safe_fds - SPARE_DESCRIPTORS, 1);
-	if (possible >= setting_max_connections)
-		return;
-	listener.connections_max = (int) possible;
-	ereport(WARNING,
-			(errmsg("pt621: pt621.max_connections is %d, but only %d connections are possible",
-					setting_max_connections, listener.connections_max),
-			 errhint("Raise the hard limit on open files (ulimit -H -n) of the server.")));
-}
 
 /* Milliseconds from now to a time, rounded up; -1 for never. */
 static long
@@ -269,24 +184,28 @@ sooner(long a, long b)
 	return b < 0 ? a : Min(a, b);
 }
 
+/* Tells whether there is room for what the sockets have. */
+static bool
+can_read(void)
+{
+	return port_is_open() && !sessions_full(listener.sessions);
+}
+
 /* Waits until something can be done. */
 static void
 wait_for_work(void)
 {
 	WaitEvent	event[3];
-	bool		reading = listener.net && !sessions_full(listener.sessions) &&
-		!flush_is_backing_off(listener.flush);
+	bool		reading = can_read();
 	long		timeout = milliseconds_until(listener.next_check);
 	int			events;
 
 	timeout = sooner(timeout, milliseconds_until(flush_due(listener.flush,
 														   sessions_full(listener.sessions))));
+	timeout = sooner(timeout, milliseconds_until(sessions_deadline(listener.sessions)));
+	/* Last, since it is true only until libuv is called again. */
 	if (reading)
-	{
-		timeout = sooner(timeout, milliseconds_until(sessions_deadline(listener.sessions)));
-		/* Last, since it is true only until libuv is called again. */
-		timeout = sooner(timeout, net_server_timeout_ms(listener.net));
-	}
+		timeout = sooner(timeout, port_timeout_ms());
 	/* An unread byte keeps the sockets readable: not waited for when full. */
 	events = WaitEventSetWait(reading ? listener.busy : listener.idle, timeout,
 							  event, lengthof(event), PG_WAIT_EXTENSION);
@@ -301,27 +220,35 @@ wait_for_work(void)
 static bool
 read_sockets(void)
 {
-	bool		any = false;
+	bool		caught_up;
+	bool		any = port_read(&caught_up);
 
-	if (listener.net == NULL || flush_is_backing_off(listener.flush))
-		return false;
-	for (int turn = 0; turn < TURNS_MAX; turn++)
-	{
-		if (sessions_full(listener.sessions))
-			return any;
-		if (!net_server_turn(listener.net))
-		{
-			/* All was read: what is silent now is silent. */
-			sessions_tick(listener.sessions, GetCurrentTimestamp(), close_conn);
-			break;
-		}
-		any = true;
-	}
-	shared_set_count(COUNT_CONNECTIONS, net_server_connections(listener.net));
+	sessions_tick(listener.sessions, GetCurrentTimestamp(), caught_up);
+	sessions_finish_displaced(listener.sessions);
+	sessions_say_closed(listener.sessions);
 	return any;
 }
 
-/* Stores the batch when it is time to. */
+static void
+on_stored(Batch *batch, uint32 from, uint32 to)
+{
+	sessions_account(listener.sessions, batch, from, to);
+}
+
+static bool
+over_rate(const SourceIdent *ident)
+{
+	return sessions_over_rate(listener.sessions, ident);
+}
+
+static void
+on_short_of_resources(void)
+{
+	sessions_close_unbound(listener.sessions);
+}
+
+/* Stores a batch when it is time to.  Meanwhile the other one takes datagrams,
+ * for which the system has little room. */
 static void
 store(bool now)
 {
@@ -330,17 +257,15 @@ store(bool now)
 
 	if (!flush_is_due(listener.flush, full || now))
 		return;
+	if (flush_begin(listener.flush))
+		sessions_set_batch(listener.sessions, flush_get_batch(listener.flush));
+	store_pause = port_expects_datagrams() ? port_read_datagrams : NULL;
 	reason = flush_batch(listener.flush);
 	if (reason)
 	{
 		/* The extension is gone: the batch waits for its return. */
 		close_port();
 		say_state(WORKER_CLOSED, reason);
-	}
-	if (flush_batch_is_empty(listener.flush))
-	{
-		sessions_set_batch(listener.sessions, flush_get_batch(listener.flush));
-		sessions_resume(listener.sessions);
 	}
 }
 
@@ -379,12 +304,14 @@ drain_port(TimestampTz end, TimestampTz retry_end)
 {
 	bool		more = true;
 
-	if (listener.net == NULL)
+	if (!port_is_open())
 		return;
-	net_server_drain(listener.net);
-	while (more && listener.net && !net_server_drained(listener.net) &&
-		   GetCurrentTimestamp() < end)
+	port_drain();
+	while (more && port_is_open() && !port_is_drained() && GetCurrentTimestamp() < end)
 	{
+		/* Told to stop while the port was to be opened anew: drain() goes on. */
+		if (ShutdownRequestPending && !listener.stopping)
+			return;
 		more = read_sockets();
 		more |= sessions_full(listener.sessions);
 		if (flush_is_backing_off(listener.flush))
@@ -396,10 +323,9 @@ drain_port(TimestampTz end, TimestampTz retry_end)
 		store(!more);
 		MemoryContextReset(listener.turn);
 	}
-	if (listener.net && !net_server_drained(listener.net))
+	if (port_is_open() && !port_is_drained())
 		ereport(WARNING,
-				(errmsg("pt621: port closed with " UINT64_FORMAT " bytes unread",
-						(uint64) net_server_owed(listener.net)),
+				(errmsg("pt621: port closed with " UINT64_FORMAT " bytes unread", port_owed()),
 				 errhint("Raise pt621.shutdown_timeout.")));
 	close_port();
 }
@@ -417,6 +343,7 @@ drain(void)
 	TimestampTz end = TimestampTzPlusMilliseconds(now, setting_shutdown_timeout);
 	TimestampTz retry_end = Min(end, TimestampTzPlusMilliseconds(now, RETRY_AT_STOP_MS));
 
+	listener.stopping = true;
 	say_state(WORKER_DRAINING, "");
 	flush_hurry(listener.flush);
 	flush_set_deadline(listener.flush, end);
@@ -428,11 +355,11 @@ drain(void)
 			break;
 		store(true);
 		MemoryContextReset(listener.turn);
-	} while (!flush_batch_is_empty(listener.flush) && GetCurrentTimestamp() < end);
-	if (!flush_batch_is_empty(listener.flush))
+	} while (flush_size(listener.flush) > 0 && GetCurrentTimestamp() < end);
+	if (flush_size(listener.flush) > 0)
 		ereport(WARNING,
 				(errmsg("pt621: stopped with %u units not stored%s",
-						flush_batch_size(listener.flush),
+						flush_size(listener.flush),
 						sessions_full(listener.sessions) ? ", and more that had no room" : ""),
 				 errhint("Raise pt621.shutdown_timeout.")));
 }
@@ -441,39 +368,35 @@ drain(void)
 static void
 reload(void)
 {
-	char	   *addresses;
-	int			port = setting_port;
-	int			receive_buffer = setting_receive_buffer;
-
-	if (!ConfigReloadPending)
+	if (!worker_reload())
 		return;
-	addresses = pstrdup(setting_listen_addresses);
-	worker_reload();
-	if (port != setting_port || receive_buffer != setting_receive_buffer ||
-		strcmp(addresses, setting_listen_addresses) != 0)
+	if (port_is_outdated())
 	{
 		TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													  setting_shutdown_timeout);
 
 		drain_port(end, end);
 	}
-	settle_connections_max();
+	port_settle_connections_max();
+	flush_reload(listener.flush);
+	sessions_set_batch(listener.sessions, flush_get_batch(listener.flush));
 	listener.next_check = 0;
 }
 
 void
 pt621_listener_main(Datum arg)
 {
-	worker_start(WORKER_LISTENER, true);
-	settle_connections_max();
+	static const FlushHandlers handlers = {on_stored, on_short_of_resources};
+
+	worker_start(true);
 	listener.turn = AllocSetContextCreate(TopMemoryContext, "pt621 listener turn",
 										  ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(TopMemoryContext);
-	listener.flush = flush_new();
-	listener.sessions = sessions_new(flush_get_batch(listener.flush));
-	listener.idle = compat_create_wait_event_set(2);
-	AddWaitEventToSet(listener.idle, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
-	AddWaitEventToSet(listener.idle, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	listener.flush = flush_new(&handlers);
+	listener.sessions = sessions_new(flush_get_batch(listener.flush), &port_for_sessions);
+	port_init(listener.sessions);
+	store_over_rate = over_rate;
+	listener.idle = wait_set(PGINVALID_SOCKET);
 	MemoryContextSwitchTo(listener.turn);
 
 	while (!ShutdownRequestPending)

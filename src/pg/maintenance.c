@@ -1,10 +1,12 @@
 /*
  * maintenance.c
- *		The worker that makes partitions, so that no reader of the wire does.
+ *		The worker that makes and drops partitions, so that no reader of the wire
+ *		does.
  */
 #include "postgres.h"
 
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -14,12 +16,17 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "pg/gate.h"
+#include "pg/settings.h"
 #include "pg/worker.h"
 
 /* Partitions are made months ahead; this is how soon one put off is retried. */
 #define MAINTENANCE_TURN_MS	60000
+/* After a partition was made or dropped there may be more: one drop at a time, so
+ * that who waited for its locks has had a turn. */
+#define MAINTENANCE_AGAIN_MS	100
 /* How often it looks whether tables that were not fit have become so. */
 #define MAINTENANCE_CLOSED_MS	5000
 /* Generous: moving stray rows may take a while, waiting for a lock may not. */
@@ -31,6 +38,8 @@ maintain(void *arg)
 {
 	int		   *next_ms = arg;
 	Oid			schema;
+	Datum		done;
+	bool		isnull;
 	char	   *reason = gate_closed_reason(&schema);
 
 	if (reason)
@@ -45,7 +54,41 @@ maintain(void *arg)
 							 quote_identifier(get_namespace_name(schema))),
 					false, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not call pt621_maintain()");
+	done = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	if (!isnull && DatumGetInt32(done) > 0)
+		*next_ms = MAINTENANCE_AGAIN_MS;
 	SPI_finish();
+}
+
+PG_FUNCTION_INFO_V1(pt621_retention);
+
+/*
+ * pt621_retention(table): how long partitions of this table are kept, or NULL for
+ * ever.
+ *
+ * Not by current_setting(): that knows nothing of the setting before the library
+ * is loaded, and gives it in whatever unit it was written.
+ */
+Datum
+pt621_retention(PG_FUNCTION_ARGS)
+{
+	char	   *table = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Interval   *kept;
+	int			minutes;
+
+	if (strcmp(table, "frame") == 0)
+		minutes = setting_retention_frames;
+	else if (strcmp(table, "position") == 0)
+		minutes = setting_retention_positions;
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("table \"%s\" has no retention", table)));
+	if (minutes == 0)
+		PG_RETURN_NULL();
+	kept = palloc0(sizeof(Interval));
+	kept->time = minutes * USECS_PER_MINUTE;
+	PG_RETURN_INTERVAL_P(kept);
 }
 
 void
@@ -53,7 +96,7 @@ pt621_maintenance_main(Datum arg)
 {
 	MemoryContext turn;
 
-	worker_start(WORKER_MAINTENANCE, true);
+	worker_start(true);
 	turn = AllocSetContextCreate(TopMemoryContext, "pt621 maintenance turn",
 								 ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(turn);
@@ -65,10 +108,10 @@ pt621_maintenance_main(Datum arg)
 		worker_absorb_interrupts();
 		worker_reload();
 		error = worker_transaction(maintain, &next_ms, MAINTENANCE_LIMIT_MS,
-								   "making partitions");
+								   "making and dropping partitions");
 		if (error)
 		{
-			shared_set_error(error->message);
+			shared_set_error(error->sqlerrcode, error->message);
 			ereport(LOG,
 					(errcode(error->sqlerrcode),
 					 errmsg("pt621: partitions were not made: %s", error->message)));

@@ -16,13 +16,13 @@
 #include "utils/hsearch.h"
 
 #include "pg/batch.h"
+#include "pg/reject.h"
 #include "pg/store.h"
 
 /* A tracker of the run: what the tables say of it, and what the run adds. */
 typedef struct Device
 {
-	uint32		ident_size;
-	uint8		ident[PT621_IDENT_MAX];
+	SourceIdent ident;
 
 	/* from pt621.device; id is 0 for one that is not there */
 	int32		id;
@@ -43,6 +43,7 @@ typedef struct Device
 	bool		ignition;
 	TimestampTz driver_time;
 	text	   *driver;
+	int64		bound_conn;		/* connection that speaks for it; 0 = none */
 	Pt621Chain	chain;
 
 	/* what the run adds: NULL or DT_NOBEGIN where it adds nothing */
@@ -51,6 +52,11 @@ typedef struct Device
 	struct RunItem *last_driver;
 	TimestampTz run_newest;
 	BatchUnit  *last_unit;
+	bool		bound_is_known; /* the following two say how it is with bound_conn */
+	bool		bound_is_tcp;	/* a connection that is open */
+	uint32		conflicts;		/* how often another connection claimed it */
+	const Source *conflict;		/* the last one that did ... */
+	int64		conflict_with;	/* ... and the one that was bound */
 } Device;
 
 /* What becomes of one unit. */
@@ -64,7 +70,9 @@ typedef struct RunItem
 	Pt621Record record;
 	const uint8 *rebuilt;		/* a delta's record, with its line end */
 	uint32		rebuilt_size;
-	const char *reason;			/* why nothing comes of it, or NULL */
+	Rejection	rejection;		/* why nothing comes of it, if so ... */
+	const char *reason;			/* ... in words; NULL = something does */
+	bool		admitted;		/* its tracker may be reported for by its peer */
 
 	/* of a report that goes to pt621.position */
 	bool		fresh;			/* newer than all known of its tracker */
@@ -77,6 +85,7 @@ typedef struct Run
 {
 	Oid			schema;			/* of the extension */
 	const char *poison;			/* the single unit's fault, or NULL */
+	bool		archived;		/* the batch's units are in pt621.frame already */
 	RunItem	   *items;
 	uint32		count;
 	HTAB	   *device_by_ident;
@@ -84,6 +93,8 @@ typedef struct Run
 	uint32		device_count;
 	RunItem	  **positions;		/* in order of their key */
 	uint32		position_count;
+	uint32		slice_from;		/* the functions show these items, positions ... */
+	uint32		slice_to;		/* ... or devices only */
 	int			depth;			/* of triggers, where the run began */
 	bool		disturbed;		/* rows came to be otherwise than it gave them */
 	StoreResult *result;
@@ -94,8 +105,20 @@ extern void run_bind(Run *run, uint32 room);
 extern void run_find_devices(Run *run);
 extern void run_lock_states(Run *run);
 
-/* Finds a tracker among those of the run, or returns NULL. */
-extern Device *run_find_device(Run *run, const uint8 *bytes, uint32 size);
+/* Finds a tracker among those of the run, or adds it, or returns NULL. */
+extern Device *run_device(Run *run, const SourceIdent *ident);
+extern Device *run_find_device(Run *run, const SourceIdent *ident);
+
+/* Settles why nothing comes of a unit.  reason: palloc'd or constant. */
+static inline void
+item_reject(RunItem *item, Rejection rejection, const char *reason)
+{
+	item->rejection = rejection;
+	item->reason = reason;
+}
+
+/* store_claims.c: who may speak for a tracker. */
+extern Rejection item_admit(Run *run, RunItem *item);
 
 /* store_records.c: rebuilds deltas, and settles what goes to pt621.position. */
 extern void run_resolve(Run *run);
@@ -122,6 +145,9 @@ typedef enum Statement
 
 /* Runs a statement; argument: the value of its $1, where it has one. */
 extern uint64 run_statement(Run *run, Statement statement, Datum argument);
+
+/* store_rows.c: whether a unit of a stranger is one too many for the archive. */
+extern bool item_is_left_out(const RunItem *item);
 
 /* store_rows.c: the run that the pt621_batch_...() functions show. */
 extern Run *current_run;

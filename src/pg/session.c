@@ -1,46 +1,17 @@
 /*
  * session.c
- *		From bytes of connections and datagrams to units in the batch.
+ *		From bytes of connections to units in the batch.
  */
 #include "postgres.h"
 
-#include <netinet/in.h>
-
-#include "common/hashfn.h"
 #include "utils/memutils.h"
 
-#include "pg/session.h"
+#include "pg/session_private.h"
 #include "pg/settings.h"
-
-/* UDP paths are found by hash; more paths than buckets only make it slower. */
-#define PATH_BUCKETS	4096
-
-/* A datagram, or the rest of one, that the batch had no room for. */
-typedef struct Spill
-{
-	slist_node	node;
-	Session    *session;
-	TimestampTz received_at;
-	Pt621Splitter splitter;
-	Size		size;
-	uint8		bytes[FLEXIBLE_ARRAY_MEMBER];
-} Spill;
-
-struct Sessions
-{
-	MemoryContext context;
-	Batch	   *batch;
-	bool		full;			/* the batch refused a unit */
-	dlist_head	active;			/* all that are not gone, oldest first */
-	dlist_head	quiet;			/* those that silence may complete, oldest first */
-	dlist_head	backlog;		/* connections with units that had no room */
-	slist_head	spill;			/* datagrams that had no room, last first */
-	Session    *path[PATH_BUCKETS];
-	int			paths;
-};
+#include "pg/shared.h"
 
 Sessions *
-sessions_new(Batch *batch)
+sessions_new(Batch *batch, const SessionPort *port)
 {
 	Sessions   *sessions = palloc0(sizeof(Sessions));
 
@@ -48,17 +19,15 @@ sessions_new(Batch *batch)
 											  "pt621 sessions",
 											  ALLOCSET_DEFAULT_SIZES);
 	sessions->batch = batch;
-	dlist_init(&sessions->active);
+	sessions->port = port;
+	for (int i = 0; i < SESSION_RANKS; i++)
+		dlist_init(&sessions->active[i]);
 	dlist_init(&sessions->quiet);
 	dlist_init(&sessions->backlog);
+	dlist_init(&sessions->paused);
+	sessions->next_unpause = DT_NOEND;
 	slist_init(&sessions->spill);
 	return sessions;
-}
-
-void
-sessions_set_batch(Sessions *sessions, Batch *batch)
-{
-	sessions->batch = batch;
 }
 
 bool
@@ -67,31 +36,99 @@ sessions_full(const Sessions *sessions)
 	return sessions->full;
 }
 
-static Session *
-session_new(Sessions *sessions, const struct sockaddr *peer,
-			const char *transport)
+Session *
+session_new(Sessions *sessions, const struct sockaddr *peer, bool is_udp)
 {
 	Session    *session = (Session *) source_new(sessions->context, sizeof(Session),
-												 transport);
+												 is_udp ? "udp" : "tcp");
 
 	if (session == NULL)
 		return NULL;
 	source_set_peer(&session->source, peer);
+	session->source.is_session = true;
+	session->source.is_path = is_udp;
 	session->last_activity = GetCurrentTimestamp();
-	dlist_push_tail(&sessions->active, &session->active);
+	session->rank = is_udp ? RANK_PATH : RANK_UNBOUND;
+	dlist_push_tail(&sessions->active[session->rank], &session->active);
 	return session;
 }
 
-static void
-touch(Sessions *sessions, Session *session, TimestampTz now)
+void
+session_touch(Sessions *sessions, Session *session, TimestampTz now)
 {
 	session->last_activity = now;
 	dlist_delete(&session->active);
-	dlist_push_tail(&sessions->active, &session->active);
+	dlist_push_tail(&sessions->active[session->rank], &session->active);
 }
 
+void
+session_set_rank(Sessions *sessions, Session *session, SessionRank rank)
+{
+	if (session->rank == rank || session->ended)
+		return;
+	session->rank = rank;
+	session_touch(sessions, session, session->last_activity);
+}
+
+bool
+session_is_noisy(const Session *session, Size bytes)
+{
+	return setting_max_bytes_without_record > 0 && session->rank != RANK_PATH &&
+		bytes > (Size) setting_max_bytes_without_record * 1024;
+}
+
+/* Lets others have its place among the connections. */
+void
+session_release_slot(Session *session)
+{
+	ConnectionSlot *slot = session->source.slot;
+
+	if (slot == NULL)
+		return;
+	session->source.displaced = pg_atomic_read_u32(&slot->displaced) != 0;
+	connections_close(slot);
+	session->source.slot = NULL;
+}
+
+/* Notes the end of a connection for the log, which no callback may write to. */
 static void
-set_quiet(Sessions *sessions, Session *session, bool quiet)
+note_closed(Sessions *sessions, const Source *source, CloseReason reason)
+{
+	ClosedSample *sample = &sessions->closed[reason];
+
+	shared_count(COUNT_CLOSED + (int) reason, 1);
+	if (reason == CLOSE_BY_PEER || reason == CLOSE_ERROR || reason == CLOSE_PORT)
+		return;
+	if (sample->count++ == 0)
+		sample->source = *source;
+	sessions->closed_unsaid = true;
+}
+
+/* Gives a connection up. */
+void
+session_close(Sessions *sessions, Session *session, CloseReason reason)
+{
+	if (session->conn == NULL || (session->closing && !session->finishing))
+		return;
+	session->closing = true;
+	session->finishing = false;
+	session->reason = reason;
+	sessions->port->close(session->conn);
+}
+
+/* Gives a connection up when what has arrived of it is read. */
+void
+session_finish(Sessions *sessions, Session *session, CloseReason reason)
+{
+	if (session->conn == NULL || session->closing)
+		return;
+	session->closing = session->finishing = true;
+	session->reason = reason;
+	sessions->port->finish(session->conn);
+}
+
+void
+session_set_quiet(Sessions *sessions, Session *session, bool quiet)
 {
 	if (session->is_quiet)
 		dlist_delete(&session->quiet);
@@ -111,15 +148,57 @@ set_backlogged(Sessions *sessions, Session *session, bool backlogged)
 }
 
 /*
+ * Tells whether there is still room this minute in the archive for what names no
+ * tracker; what turns out to be a record is archived anyway.
+ */
+static bool
+stranger_is_sampled(Sessions *sessions, TimestampTz now, Size size)
+{
+	if (now < sessions->strangers_since ||
+		now >= sessions->strangers_since + USECS_PER_MINUTE)
+	{
+		sessions->strangers_since = now;
+		sessions->strangers = 0;
+	}
+	sessions->strangers += size;
+	return sessions->strangers <= (Size) setting_archive_strangers * 1024;
+}
+
+/* Adds a unit to the batch; false when that is full. */
+static bool
+add_unit(Sessions *sessions, Session *session, TimestampTz received_at,
+		 const uint8 *data, const Pt621Unit *unit)
+{
+	BatchUnit  *added;
+
+	if (!batch_add(sessions->batch, &session->source, received_at, data, unit))
+	{
+		sessions->full = true;
+		return false;
+	}
+	added = &sessions->batch->units[sessions->batch->count - 1];
+	if (unit->kind == PT621_UNIT_TEXT || unit->kind == PT621_UNIT_GARBAGE)
+		session->noise += unit->size;
+	else
+		session->noise = 0;
+	added->sampled = session->rank == RANK_BOUND || session->is_known ||
+		stranger_is_sampled(sessions, received_at, unit->size);
+	return true;
+}
+
+/*
  * Puts the units of data into the batch.  Returns how many bytes they took;
  * fewer than there are complete units of when the batch is full.
  */
-static Size
-split(Sessions *sessions, Source *source, Pt621Splitter *splitter,
-	  TimestampTz received_at, const uint8 *data, Size size, Pt621Input input)
+Size
+session_split(Sessions *sessions, Session *session, Pt621Splitter *splitter,
+			  TimestampTz received_at, const uint8 *data, Size size,
+			  Pt621Input input)
 {
 	Size		taken = 0;
 
+	/* It may have changed since the connection was opened. */
+	splitter->line_max = (uint32) setting_max_line_length;
 	while (!sessions->full)
 	{
 		Pt621Splitter before = *splitter;
@@ -127,19 +206,40 @@ split(Sessions *sessions, Source *source, Pt621Splitter *splitter,
 
 		if (!pt621_split(splitter, data + taken, size - taken, input, &unit))
 			break;
-		if (!batch_add(sessions->batch, source, received_at, data + taken, &unit))
+		if (!add_unit(sessions, session, received_at, data + taken, &unit))
 		{
 			/* It was not taken: the splitter must find it again. */
 			*splitter = before;
-			sessions->full = true;
 			break;
 		}
 		taken += unit.size;
 	}
+	if (taken > 0)
+		session->undecided = false;
 	return taken;
 }
 
-/* Keeps the bytes that no unit took. */
+/*
+ * Tells whether the first bytes of a connection or datagram are of another
+ * protocol, and puts a sample of them into the batch then.
+ */
+bool
+session_is_foreign(Sessions *sessions, Session *session, const uint8 *data,
+				   Size size, bool *more)
+{
+	Pt621Foreign foreign = pt621_foreign(data, size, more);
+	Pt621Unit	unit = {.kind = PT621_UNIT_GARBAGE};
+
+	if (foreign == PT621_FOREIGN_NONE)
+		return false;
+	unit.size = unit.payload_size = (uint32) Min(size, PT621_GARBAGE_MAX);
+	unit.error.code = PT621_NOT_A_RECORD;
+	if (add_unit(sessions, session, session->received_at, data, &unit))
+		sessions->batch->units[sessions->batch->count - 1].foreign = (uint8) foreign;
+	return true;
+}
+
+/* Keeps the bytes that no unit took; false when there is no memory for them. */
 static bool
 keep_pending(Sessions *sessions, Session *session, const uint8 *data, Size size)
 {
@@ -148,20 +248,26 @@ keep_pending(Sessions *sessions, Session *session, const uint8 *data, Size size)
 		/* Most connections have nothing pending: they cost no buffer. */
 		if (session->pending)
 			pfree(session->pending);
+		sessions->pending -= session->pending_room;
 		session->pending = NULL;
 		session->pending_size = session->pending_room = 0;
 		return true;
 	}
 	if (size > session->pending_room)
 	{
-		uint8	   *bytes = MemoryContextAllocExtended(sessions->context, size,
-													   MCXT_ALLOC_NO_OOM);
+		Size		limit = (Size) setting_max_pending_memory * 1024;
+		uint8	   *bytes;
 
+		/* A backlog is kept at any price, since it is one read at most. */
+		if (!sessions->full && sessions->pending + size - session->pending_room > limit)
+			return false;
+		bytes = MemoryContextAllocExtended(sessions->context, size, MCXT_ALLOC_NO_OOM);
 		if (bytes == NULL)
 			return false;
 		memcpy(bytes, data, size);
 		if (session->pending)
 			pfree(session->pending);
+		sessions->pending += size - session->pending_room;
 		session->pending = bytes;
 		session->pending_room = size;
 	}
@@ -172,44 +278,112 @@ keep_pending(Sessions *sessions, Session *session, const uint8 *data, Size size)
 }
 
 /* Splits what a session holds, and settles what that means for it. */
-static bool
-split_session(Sessions *sessions, Session *session, const uint8 *data,
-			  Size size, Pt621Input input)
+void
+session_split_stream(Sessions *sessions, Session *session, const uint8 *data,
+					 Size size, Pt621Input input)
 {
-	Size		taken = split(sessions, &session->source, &session->splitter,
-							  session->last_activity, data, size, input);
+	Size		taken = session_split(sessions, session, &session->splitter,
+									  session->received_at, data, size, input);
 
 	if (!keep_pending(sessions, session, data + taken, size - taken))
 	{
-		/* What it held has been split already, or is lost with the rest. */
-		keep_pending(sessions, session, NULL, 0);
-		return false;
+		/* What cannot be kept ends here, and its connection with it. */
+		taken += session_split(sessions, session, &session->splitter,
+							   session->received_at, data + taken, size - taken,
+							   PT621_INPUT_END);
+		if (!keep_pending(sessions, session, data + taken, size - taken))
+		{
+			keep_pending(sessions, session, NULL, 0);
+			size = taken;
+		}
+		session_close(sessions, session, CLOSE_MEMORY);
 	}
 	set_backlogged(sessions, session, sessions->full && size > taken);
-	set_quiet(sessions, session, !session->is_backlogged && size > taken &&
+	session_set_quiet(sessions, session, !session->is_backlogged && size > taken &&
 			  input == PT621_INPUT_MORE);
-	return true;
+}
+
+/* Makes room for a new connection; true when one gave way. */
+static bool
+give_way(Sessions *sessions)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &sessions->active[RANK_UNBOUND])
+	{
+		Session    *session = dlist_container(Session, active, iter.cur);
+
+		if (session->closing)
+			continue;
+		session_release_slot(session);
+		session_close(sessions, session, CLOSE_GAVE_WAY);
+		return true;
+	}
+	return false;
 }
 
 Session *
-sessions_open(Sessions *sessions, const struct sockaddr *peer, void *conn)
+sessions_open(Sessions *sessions, const struct sockaddr *peer, void *conn, bool crowded)
 {
-	Session    *session = session_new(sessions, peer, "tcp");
+	Session    *session = session_new(sessions, peer, false);
+	CloseReason reason = CLOSE_REFUSED;
+	bool		refused;
 
-	if (session)
-		session->conn = conn;
+	if (session == NULL)
+	{
+		shared_count(COUNT_CLOSED + CLOSE_MEMORY, 1);
+		return NULL;
+	}
+	/* It is no candidate for giving way itself. */
+	dlist_delete(&session->active);
+	refused = connections_address_is_full(&session->source);
+	if (refused)
+		reason = CLOSE_ADDRESS; /* nobody gives way to such */
+	else if (!crowded || give_way(sessions))
+	{
+		session->source.slot = connections_open(&session->source, false, &reason);
+		if (session->source.slot == NULL && reason == CLOSE_REFUSED && give_way(sessions))
+			session->source.slot = connections_open(&session->source, false, &reason);
+	}
+	if (session->source.slot == NULL)
+	{
+		note_closed(sessions, &session->source, reason);
+		source_release(&session->source);
+		return NULL;
+	}
+	dlist_push_tail(&sessions->active[RANK_UNBOUND], &session->active);
+	session->conn = conn;
+	session->undecided = true;
+	shared_count(COUNT_OPENED, 1);
 	return session;
 }
 
-bool
+/* Counts what a session has received. */
+void
+session_count_bytes(Session *session, TimestampTz now, Size size)
+{
+	ConnectionSlot *slot = session->source.slot;
+
+	if (slot == NULL)
+		return;
+	connections_count(&slot->bytes, size);
+	pg_atomic_write_u64(&slot->last_seen, (uint64) now);
+}
+
+void
 sessions_bytes(Sessions *sessions, Session *session, uint8 *data, Size size)
 {
-	touch(sessions, session, GetCurrentTimestamp());
+	TimestampTz now = GetCurrentTimestamp();
+
+	session_touch(sessions, session, now);
+	session->received_at = now;
+	session_count_bytes(session, now, size);
 	if (session->pending_size > PT621_PENDING_MAX)
 	{
 		/* Only a backlog is that long, and nothing is read while there is one. */
 		Assert(false);
-		return false;
+		session_close(sessions, session, CLOSE_MEMORY);
+		return;
 	}
 	if (session->pending_size > 0)
 	{
@@ -217,14 +391,25 @@ sessions_bytes(Sessions *sessions, Session *session, uint8 *data, Size size)
 		size += session->pending_size;
 		memcpy(data, session->pending, session->pending_size);
 	}
-	return split_session(sessions, session, data, size, PT621_INPUT_MORE);
+	if (session->undecided &&
+		session_is_foreign(sessions, session, data, size, &session->undecided))
+	{
+		keep_pending(sessions, session, NULL, 0);
+		session_set_quiet(sessions, session, false);
+		session_close(sessions, session, CLOSE_FOREIGN);
+		return;
+	}
+	session_split_stream(sessions, session, data, size, PT621_INPUT_MORE);
+	/* What storing finds out comes later; a flood need not be read until then. */
+	if (session_is_noisy(session, session->noise))
+		session_close(sessions, session, CLOSE_NO_RECORD);
 }
 
 /* Lets go of a session that is gone and has nothing left to split. */
-static void
-finish(Sessions *sessions, Session *session)
+void
+session_forget(Sessions *sessions, Session *session)
 {
-	set_quiet(sessions, session, false);
+	session_set_quiet(sessions, session, false);
 	set_backlogged(sessions, session, false);
 	keep_pending(sessions, session, NULL, 0);
 	source_release(&session->source);
@@ -235,200 +420,35 @@ static void
 end_session(Sessions *sessions, Session *session)
 {
 	if (session->pending_size > 0)
-		split_session(sessions, session, session->pending, session->pending_size,
-					  PT621_INPUT_END);
+		session_split_stream(sessions, session, session->pending, session->pending_size,
+							 PT621_INPUT_END);
 	if (session->pending_size == 0)
-		finish(sessions, session);
+		session_forget(sessions, session);
 }
 
 void
-sessions_closed(Sessions *sessions, Session *session)
+sessions_closed(Sessions *sessions, Session *session, CloseReason reason)
 {
+	note_closed(sessions, &session->source, session->closing ? session->reason : reason);
+	session_release_slot(session);
 	session->conn = NULL;
 	session->ended = true;
 	dlist_delete(&session->active);
+	if (session->paused_until)
+		dlist_delete(&session->paused);
+	session->paused_until = 0;
 	if (!session->is_backlogged)
 		end_session(sessions, session);
 }
 
-static Size
-address_size(const struct sockaddr *peer)
-{
-	return peer->sa_family == AF_INET ? 4 : 16;
-}
-
-static uint32
-path_bucket(const struct sockaddr *peer)
-{
-	const void *address = peer->sa_family == AF_INET ?
-		(const void *) &((const struct sockaddr_in *) peer)->sin_addr :
-		(const void *) &((const struct sockaddr_in6 *) peer)->sin6_addr;
-	uint32		port = peer->sa_family == AF_INET ?
-		((const struct sockaddr_in *) peer)->sin_port :
-		((const struct sockaddr_in6 *) peer)->sin6_port;
-
-	return (hash_bytes(address, (int) address_size(peer)) ^ hash_bytes_uint32(port)) %
-		PATH_BUCKETS;
-}
-
-/* Forgets a UDP path; the units that came by it keep its source. */
-static void
-forget_path(Sessions *sessions, Session *session)
-{
-	Session   **link;
-	struct sockaddr_storage peer = {0};
-	inet	   *address = &session->source.peer.inet;
-
-	if (ip_family(address) == PGSQL_AF_INET)
-	{
-		struct sockaddr_in *in = (struct sockaddr_in *) &peer;
-
-		in->sin_family = AF_INET;
-		in->sin_port = htons((uint16) session->source.peer_port);
-		memcpy(&in->sin_addr, ip_addr(address), 4);
-	}
-	else
-	{
-		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *) &peer;
-
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons((uint16) session->source.peer_port);
-		memcpy(&in6->sin6_addr, ip_addr(address), 16);
-	}
-	link = &sessions->path[path_bucket((struct sockaddr *) &peer)];
-	while (*link && *link != session)
-		link = &(*link)->next_path;
-	if (*link)
-		*link = session->next_path;
-	sessions->paths--;
-	dlist_delete(&session->active);
-	finish(sessions, session);
-}
-
-/* Finds the path of a datagram's sender, or makes it. */
-static Session *
-find_path(Sessions *sessions, const struct sockaddr *peer)
-{
-	Session   **bucket = &sessions->path[path_bucket(peer)];
-	Session    *session;
-	Source		wanted = {0};
-
-	source_set_peer(&wanted, peer);
-	for (session = *bucket; session; session = session->next_path)
-	{
-		if (session->source.peer_port == wanted.peer_port &&
-			memcmp(session->source.peer.bytes, wanted.peer.bytes,
-				   sizeof(wanted.peer.bytes)) == 0)
-			return session;
-	}
-	/* Senders can be forged at will: the least recent path gives way. */
-	if (sessions->paths >= setting_max_connections)
-	{
-		dlist_iter	iter;
-
-		dlist_foreach(iter, &sessions->active)
-		{
-			Session    *oldest = dlist_container(Session, active, iter.cur);
-
-			if (oldest->conn == NULL)
-			{
-				forget_path(sessions, oldest);
-				break;
-			}
-		}
-	}
-	session = session_new(sessions, peer, "udp");
-	if (session)
-	{
-		session->next_path = *bucket;
-		*bucket = session;
-		sessions->paths++;
-	}
-	return session;
-}
-
-/* Keeps a datagram, or what is left of one, until the batch has room. */
-static void
-spill(Sessions *sessions, Session *session, TimestampTz received_at,
-	  const Pt621Splitter *splitter, const uint8 *data, Size size)
-{
-	Spill	   *kept = MemoryContextAllocExtended(sessions->context,
-												  offsetof(Spill, bytes) + size,
-												  MCXT_ALLOC_NO_OOM);
-
-	if (kept == NULL)
-		return;					/* as if the network had lost it */
-	kept->session = session;
-	kept->received_at = received_at;
-	kept->splitter = *splitter;
-	kept->size = size;
-	memcpy(kept->bytes, data, size);
-	session->source.references++;
-	slist_push_head(&sessions->spill, &kept->node);
-}
-
 void
-sessions_datagram(Sessions *sessions, const struct sockaddr *peer,
-				  const uint8 *data, Size size)
-{
-	Pt621Splitter splitter = {0};
-	Session    *session;
-	TimestampTz now;
-	Size		taken;
-
-	if (size == 0 || (peer->sa_family != AF_INET && peer->sa_family != AF_INET6))
-		return;
-	session = find_path(sessions, peer);
-	if (session == NULL)
-		return;
-	now = GetCurrentTimestamp();
-	touch(sessions, session, now);
-	taken = split(sessions, &session->source, &splitter, now, data, size,
-				  PT621_INPUT_END);
-	if (taken < size)
-		spill(sessions, session, now, &splitter, data + taken, size - taken);
-}
-
-/* Takes in spilled datagrams in the order in which they came. */
-static void
-resume_spill(Sessions *sessions)
-{
-	slist_head	in_order;
-	slist_head	left;
-
-	slist_init(&in_order);
-	slist_init(&left);
-	while (!slist_is_empty(&sessions->spill))
-		slist_push_head(&in_order, slist_pop_head_node(&sessions->spill));
-	while (!slist_is_empty(&in_order))
-	{
-		slist_node *node = slist_pop_head_node(&in_order);
-		Spill	   *kept = slist_container(Spill, node, node);
-		Size		taken = split(sessions, &kept->session->source, &kept->splitter,
-								  kept->received_at, kept->bytes, kept->size,
-								  PT621_INPUT_END);
-
-		if (taken < kept->size)
-		{
-			kept->size -= taken;
-			memmove(kept->bytes, kept->bytes + taken, kept->size);
-			slist_push_head(&left, node);
-			continue;
-		}
-		source_release(&kept->session->source);
-		pfree(kept);
-	}
-	/* `left` is last first again, as `spill` is. */
-	sessions->spill = left;
-}
-
-void
-sessions_resume(Sessions *sessions)
+sessions_set_batch(Sessions *sessions, Batch *batch)
 {
 	dlist_mutable_iter iter;
 
+	sessions->batch = batch;
 	sessions->full = false;
-	resume_spill(sessions);
+	paths_resume(sessions);
 	dlist_foreach_modify(iter, &sessions->backlog)
 	{
 		Session    *session = dlist_container(Session, backlog, iter.cur);
@@ -438,77 +458,7 @@ sessions_resume(Sessions *sessions)
 		if (session->ended)
 			end_session(sessions, session);
 		else
-			split_session(sessions, session, session->pending,
-						  session->pending_size, PT621_INPUT_MORE);
+			session_split_stream(sessions, session, session->pending,
+								 session->pending_size, PT621_INPUT_MORE);
 	}
-}
-
-void
-sessions_tick(Sessions *sessions, TimestampTz now, void (*close) (void *conn))
-{
-	while (!dlist_is_empty(&sessions->quiet) && !sessions->full)
-	{
-		Session    *session = dlist_head_element(Session, quiet, &sessions->quiet);
-
-		if (now < TimestampTzPlusMilliseconds(session->last_activity, setting_unit_timeout))
-			break;
-		split_session(sessions, session, session->pending, session->pending_size,
-					  PT621_INPUT_SILENCE);
-	}
-	while (setting_idle_timeout > 0 && !dlist_is_empty(&sessions->active))
-	{
-		Session    *session = dlist_head_element(Session, active, &sessions->active);
-
-		if (now < TimestampTzPlusMilliseconds(session->last_activity,
-											  (int64) setting_idle_timeout * 1000))
-			break;
-		if (session->conn)
-		{
-			close(session->conn);
-			/* Its end is told later; until then it is not the oldest. */
-			touch(sessions, session, now);
-		}
-		else
-			forget_path(sessions, session);
-	}
-}
-
-TimestampTz
-sessions_deadline(Sessions *sessions)
-{
-	TimestampTz deadline = DT_NOEND;
-
-	if (!dlist_is_empty(&sessions->quiet) && !sessions->full)
-	{
-		Session    *session = dlist_head_element(Session, quiet, &sessions->quiet);
-
-		deadline = TimestampTzPlusMilliseconds(session->last_activity, setting_unit_timeout);
-	}
-	if (setting_idle_timeout > 0 && !dlist_is_empty(&sessions->active))
-	{
-		Session    *session = dlist_head_element(Session, active, &sessions->active);
-		TimestampTz idle = TimestampTzPlusMilliseconds(session->last_activity,
-													   (int64) setting_idle_timeout * 1000);
-
-		deadline = Min(deadline, idle);
-	}
-	return deadline;
-}
-
-void *
-sessions_give_up_unbound(Sessions *sessions)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &sessions->active)
-	{
-		Session    *session = dlist_container(Session, active, iter.cur);
-
-		if (session->conn && !session->closing && session->source.ident_size == 0)
-		{
-			session->closing = true;
-			return session->conn;
-		}
-	}
-	return NULL;
 }

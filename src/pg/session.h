@@ -5,7 +5,8 @@
  * Invariants.  Nothing here raises an error: libuv's callbacks call it.  A byte
  * that was read is in the batch, or kept by its session until the batch has
  * room again; while any is kept for want of room, sessions_full() says that
- * nothing more should be read.
+ * nothing more should be read.  What is kept is bounded by
+ * pt621.max_pending_memory, and by one read where the batch is full.
  */
 #ifndef PT621_PG_SESSION_H
 #define PT621_PG_SESSION_H
@@ -14,51 +15,41 @@
 
 #include <sys/socket.h>
 
-#include "lib/ilist.h"
-
 #include "pg/batch.h"
+#include "pg/reject.h"
 
-/* A TCP connection or a UDP path (address and port of a sender). */
-typedef struct Session
-{
-	Source		source;			/* first: it is one */
-	void	   *conn;			/* the connection; NULL for UDP, or gone */
-	bool		closing;		/* it was given up; its end will be told */
-	dlist_node	active;			/* in order of last_activity, oldest first */
-	TimestampTz last_activity;
-	Pt621Splitter splitter;
-	uint8	   *pending;		/* bytes that no unit has taken yet */
-	Size		pending_size;
-	Size		pending_room;
-	bool		is_quiet;		/* in the list `quiet` */
-	dlist_node	quiet;
-	bool		is_backlogged;	/* in the list `backlog` */
-	dlist_node	backlog;
-	bool		ended;			/* nothing follows `pending` */
-	struct Session *next_path;	/* in its bucket of UDP paths */
-} Session;
-
+typedef struct Session Session;
 typedef struct Sessions Sessions;
 
-/* Makes the set, in the current memory context (may raise). */
-extern Sessions *sessions_new(Batch *batch);
+/* What the sessions want of the port.  The end of a connection is told by
+ * sessions_closed(), later. */
+typedef struct SessionPort
+{
+	void		(*close) (void *conn);
+	void		(*finish) (void *conn); /* reads first what has arrived */
+	void		(*pause) (void *conn, bool pause);
+} SessionPort;
 
-/* The batch was replaced; only when it is empty. */
+/* Makes the set, in the current memory context (may raise). */
+extern Sessions *sessions_new(Batch *batch, const SessionPort *port);
+
+/* Goes on with another batch, which is empty, and takes in what had no room. */
 extern void sessions_set_batch(Sessions *sessions, Batch *batch);
 
-/* A connection came; NULL when memory is short. */
-extern Session *sessions_open(Sessions *sessions, const struct sockaddr *peer,
-							  void *conn);
-
 /*
- * Bytes came by it.  PT621_PENDING_MAX bytes before data may be written.
- * false: memory is short, and the connection must be closed.
+ * A connection came; NULL when it must be refused.  crowded: there is no room
+ * for one more unless another gives way.
  */
-extern bool sessions_bytes(Sessions *sessions, Session *session, uint8 *data,
+extern Session *sessions_open(Sessions *sessions, const struct sockaddr *peer,
+							  void *conn, bool crowded);
+
+/* Bytes came by it.  PT621_PENDING_MAX bytes before data may be written. */
+extern void sessions_bytes(Sessions *sessions, Session *session, uint8 *data,
 						   Size size);
 
-/* It is gone; the session lives until its last units are stored. */
-extern void sessions_closed(Sessions *sessions, Session *session);
+/* It is gone, for this reason if the sessions did not ask for it; it lives until
+ * its last units are stored. */
+extern void sessions_closed(Sessions *sessions, Session *session, CloseReason reason);
 
 /* A datagram came. */
 extern void sessions_datagram(Sessions *sessions, const struct sockaddr *peer,
@@ -67,23 +58,31 @@ extern void sessions_datagram(Sessions *sessions, const struct sockaddr *peer,
 /* Tells whether reading should wait until the batch has been stored. */
 extern bool sessions_full(const Sessions *sessions);
 
-/* The batch was stored and cleared: takes in what had no room. */
-extern void sessions_resume(Sessions *sessions);
-
 /*
- * Ends units after silence, and calls close for the connections that have said
- * nothing for too long.
+ * Ends units after silence, and connections and paths that have said nothing for
+ * too long; lets those go on that had to wait.  caught_up: all that has arrived
+ * was read, so that what is silent is silent.
  */
-extern void sessions_tick(Sessions *sessions, TimestampTz now,
-						  void (*close) (void *conn));
+extern void sessions_tick(Sessions *sessions, TimestampTz now, bool caught_up);
 
 /* When sessions_tick() has something to do next; DT_NOEND = nothing. */
 extern TimestampTz sessions_deadline(Sessions *sessions);
 
-/*
- * Gives up the connection heard of least recently that has not named a tracker:
- * the caller closes it.  NULL when there is none.
- */
-extern void *sessions_give_up_unbound(Sessions *sessions);
+/* Takes in what storing made of the units from .. to - 1 of a batch; it has
+ * committed. */
+extern void sessions_account(Sessions *sessions, Batch *batch, uint32 from, uint32 to);
+
+/* Tells whether a tracker has reported so often that datagrams of it are refused. */
+extern bool sessions_over_rate(Sessions *sessions, const SourceIdent *ident);
+
+/* Tells the log of connections that were closed. */
+extern void sessions_say_closed(Sessions *sessions);
+
+/* Ends the connections whose trackers have another. */
+extern void sessions_finish_displaced(Sessions *sessions);
+
+/* Closes the connections that have not named a tracker: memory or descriptors
+ * are short. */
+extern void sessions_close_unbound(Sessions *sessions);
 
 #endif							/* PT621_PG_SESSION_H */

@@ -2,33 +2,49 @@
  * settings.c
  *		The pt621.* settings.
  *
- * Invariant.  All can be changed without a restart; none can be set by a role
- * that may not already change postgresql.conf, but for pt621.restoring, which
- * concerns the session that sets it alone.
+ * Invariant.  All can be changed without a restart, but for the one that settles
+ * the size of shared memory; none can be set by a role that may not already change
+ * postgresql.conf, but for pt621.restoring, which concerns the session that sets
+ * it alone.
  */
 #include "postgres.h"
 
 #include <limits.h>
 
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "pg/compat.h"
 #include "pg/settings.h"
+#include "pg/shared.h"
 
 char	   *setting_listen_addresses;
 int			setting_port;
 char	   *setting_database;
 char	   *setting_role;
+int			setting_workers;
 int			setting_batch_size;
 int			setting_flush_interval;
 int			setting_receive_buffer;
+int			setting_udp_receive_buffer;
 int			setting_max_connections;
+int			setting_max_connections_per_address;
+int			setting_max_bytes_without_record;
+int			setting_max_pending_memory;
+int			setting_max_record_rate;
+int			setting_max_line_length;
+int			setting_max_photo_size;
+int			setting_archive_strangers;
+int			setting_archive_quarantined;
+int			setting_connection_conflict;
 int			setting_idle_timeout;
 int			setting_unit_timeout;
 int			setting_shutdown_timeout;
 int			setting_statement_timeout;
 int			setting_unknown_devices;
 int			setting_archive;
+int			setting_retention_frames;
+int			setting_retention_positions;
 
 /* Read by the install script only. */
 static bool setting_restoring;
@@ -40,12 +56,32 @@ static const struct config_enum_entry unknown_devices_options[] = {
 	{NULL, 0, false}
 };
 
+static const struct config_enum_entry connection_conflict_options[] = {
+	{"newest", CONFLICT_NEWEST, false},
+	{"oldest", CONFLICT_OLDEST, false},
+	{NULL, 0, false}
+};
+
 static const struct config_enum_entry archive_options[] = {
 	{"all", ARCHIVE_ALL, false},
 	{"rejected", ARCHIVE_REJECTED, false},
 	{"none", ARCHIVE_NONE, false},
 	{NULL, 0, false}
 };
+
+/* A number that was meant as days would leave minutes of the archive. */
+#define RETENTION_MIN	(24 * 60)
+
+/* Refuses a retention so short that it is hardly meant. */
+static bool
+check_retention(int *minutes, void **extra, GucSource source)
+{
+	if (*minutes == 0 || *minutes >= RETENTION_MIN)
+		return true;
+	GUC_check_errdetail("It must be 0, or at least a day (%d minutes).", RETENTION_MIN);
+	GUC_check_errhint("A number without a unit is minutes: write '90d'.");
+	return false;
+}
 
 /* Where the workers listen, and for whom. */
 static void
@@ -71,26 +107,87 @@ define_listener_settings(void)
 							   "CREATE EXTENSION makes it when it is absent.",
 							   &setting_role, "pt621",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.workers",
+							"Sets how many workers listen, sharing the port.",
+							"Each takes one of max_worker_processes; one more makes partitions, one supervises.",
+							&setting_workers, 1, 1, LISTENERS_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("pt621.receive_buffer",
 							"Sets how much the system may hold of a connection before the worker reads it.",
 							"Also the most that a crash of the worker can cost a connection.",
 							&setting_receive_buffer, 64, 4, 16384,
 							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.udp_receive_buffer",
+							"Sets how much the system may hold of datagrams before a worker reads them.",
+							"The system grants no more than net.core.rmem_max.",
+							&setting_udp_receive_buffer, 4096, 4, 1048576,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.unit_timeout",
+							"Sets after how much silence a unit without a mark of its end is complete.",
+							NULL, &setting_unit_timeout, 200, 1, 60000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+}
+
+/* How much of whom is borne. */
+static void
+define_bounds(void)
+{
 	DefineCustomIntVariable("pt621.max_connections",
-							"Sets how many trackers may be connected over TCP.",
+							"Sets how many trackers may be connected over TCP, and how many UDP paths are remembered.",
 							"The limit on open files may allow fewer. At the limit the oldest connection "
 							"that has not named its tracker is closed.",
 							&setting_max_connections, 10000, 1, 1000000,
+							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.max_connections_per_address",
+							"Sets how many TCP connections one address (IPv6: one /64 network) may have.",
+							"0 disables it: all trackers of a private network may come by one address.",
+							&setting_max_connections_per_address, 0, 0, 1000000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.max_bytes_without_record",
+							"Sets how much a connection may send without a valid record before it is closed.",
+							"0 disables it.",
+							&setting_max_bytes_without_record, 64, 0, 1048576,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.max_pending_memory",
+							"Sets how much memory a worker may use for units that are not complete yet.",
+							"At the limit the connection that needs more is closed; what it sent is kept.",
+							&setting_max_pending_memory, 65536, 64, MAX_KILOBYTES,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.max_record_rate",
+							"Sets how many records per second are taken of one tracker.",
+							"Ten seconds' worth may come at once. Then its TCP connection is not read for "
+							"a while; datagrams are archived only. 0 disables it.",
+							&setting_max_record_rate, 1000, 0, 1000000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.max_line_length",
+							"Sets the longest line that is taken for a record.",
+							NULL, &setting_max_line_length, PT621_RECORD_MAX, 64, PT621_RECORD_MAX,
+							PGC_SIGHUP, GUC_UNIT_BYTE, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.max_photo_size",
+							"Sets the largest photo of which pieces are accepted.",
+							NULL, &setting_max_photo_size, 1024, 1, 1048576,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("pt621.idle_timeout",
 							"Sets how long a connection may say nothing before it is closed.",
 							"0 disables it.",
 							&setting_idle_timeout, 3600, 0, INT_MAX / 1000,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
-	DefineCustomIntVariable("pt621.unit_timeout",
-							"Sets after how much silence a unit without a mark of its end is complete.",
-							NULL, &setting_unit_timeout, 200, 1, 60000,
-							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.archive_strangers",
+							"Sets how much per minute and worker is archived of senders by which no registered tracker has reported.",
+							"What is beyond that is only counted, so that a flood cannot fill the disk.",
+							&setting_archive_strangers, 1024, 0, 1048576,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.archive_quarantined",
+							"Sets how much per minute and worker is archived of trackers in quarantine.",
+							"What is beyond that is only counted.",
+							&setting_archive_quarantined, 10240, 0, 1048576,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomEnumVariable("pt621.connection_conflict",
+							 "Sets which of two TCP connections of one tracker goes on.",
+							 "newest closes the older one; oldest refuses what the newer one sends, and closes it.",
+							 &setting_connection_conflict, CONFLICT_NEWEST,
+							 connection_conflict_options,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 }
 
 /* How what was received is stored. */
@@ -125,6 +222,16 @@ define_store_settings(void)
 							 "Sets which of the received bytes are kept in pt621.frame.",
 							 NULL, &setting_archive, ARCHIVE_ALL, archive_options,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.retention_frames",
+							"Sets how long partitions of pt621.frame are kept.",
+							"One is dropped when all in it was received longer ago. A day at least; 0 keeps them for ever.",
+							&setting_retention_frames, 0, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MIN, check_retention, NULL, NULL);
+	DefineCustomIntVariable("pt621.retention_positions",
+							"Sets how long partitions of pt621.position are kept.",
+							"One is dropped when all fixes in it are older. A day at least; 0 keeps them for ever.",
+							&setting_retention_positions, 0, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MIN, check_retention, NULL, NULL);
 	DefineCustomBoolVariable("pt621.restoring",
 							 "Makes CREATE EXTENSION pt621 leave the tables to the dump being restored.",
 							 "Needed only with pg_restore --enable-row-security; other restores are recognised.",
@@ -136,6 +243,7 @@ void
 settings_init(void)
 {
 	define_listener_settings();
+	define_bounds();
 	define_store_settings();
 	compat_reserve_prefix("pt621");
 }

@@ -1,6 +1,6 @@
 /*
  * shared.c
- *		What the workers tell the rest of the server, and pt621_stat_worker().
+ *		What the workers tell the rest of the server, and pausing them.
  */
 #include "postgres.h"
 
@@ -11,11 +11,10 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/shmem.h"
-#include "utils/builtins.h"
 #include "utils/wait_event.h"
 
 #include "pg/compat.h"
-#include "pg/row.h"
+#include "pg/connections.h"
 #include "pg/shared.h"
 
 /* How long pt621_pause() waits for the workers to go. */
@@ -23,6 +22,7 @@
 
 SharedState *shared_state = NULL;
 LWLock	   *shared_lock = NULL;
+LWLock	   *shared_bind_lock = NULL;
 
 static WorkerSlot *my_slot = NULL;
 
@@ -31,6 +31,7 @@ static shmem_startup_hook_type previous_startup_hook = NULL;
 static void
 shared_startup(void)
 {
+	LWLockPadded *locks;
 	bool		found;
 
 	if (previous_startup_hook)
@@ -40,13 +41,17 @@ shared_startup(void)
 	if (!found)
 	{
 		memset(shared_state, 0, sizeof(SharedState));
-		for (int i = 0; i < WORKER_KINDS; i++)
+		for (int i = 0; i < SLOTS; i++)
 		{
+			pg_atomic_init_u64(&shared_state->slot[i].connections, 0);
 			for (int j = 0; j < WORKER_COUNTERS; j++)
 				pg_atomic_init_u64(&shared_state->slot[i].counter[j], 0);
 		}
 	}
-	shared_lock = &GetNamedLWLockTranche("pt621")->lock;
+	locks = GetNamedLWLockTranche("pt621");
+	shared_lock = &locks[0].lock;
+	shared_bind_lock = &locks[1].lock;
+	connections_startup(&locks[2].lock);
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -54,8 +59,8 @@ static void
 shared_request(void)
 {
 	compat_previous_shmem_request();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedState)));
-	RequestNamedLWLockTranche("pt621", 1);
+	RequestAddinShmemSpace(add_size(MAXALIGN(sizeof(SharedState)), connections_size()));
+	RequestNamedLWLockTranche("pt621", 3);
 }
 
 void
@@ -69,6 +74,7 @@ shared_init(void)
 static void
 leave_slot(int code, Datum arg)
 {
+	connections_forget_worker(shared_my_slot());
 	LWLockAcquire(shared_lock, LW_EXCLUSIVE);
 	my_slot->pid = 0;
 	my_slot->port = 0;
@@ -76,9 +82,9 @@ leave_slot(int code, Datum arg)
 }
 
 bool
-shared_take_slot(WorkerKind kind)
+shared_take_slot(int number)
 {
-	WorkerSlot *slot = &shared_state->slot[kind];
+	WorkerSlot *slot = &shared_state->slot[number];
 	bool		taken;
 
 	LWLockAcquire(shared_lock, LW_EXCLUSIVE);
@@ -88,27 +94,59 @@ shared_take_slot(WorkerKind kind)
 		slot->pid = MyProcPid;
 		slot->last_batch = slot->last_error_at = 0;
 		slot->last_error[0] = '\0';
+		slot->counted_since = GetCurrentTimestamp();
+		memset(slot->before, 0, sizeof(slot->before));
 	}
 	LWLockRelease(shared_lock);
 	if (taken)
 		return false;
 	my_slot = slot;
 	before_shmem_exit(leave_slot, (Datum) 0);
+	shared_set_connections(0);
 	for (int i = 0; i < WORKER_COUNTERS; i++)
 		pg_atomic_write_u64(&my_slot->counter[i], 0);
 	shared_set_state(WORKER_STARTING, "", 0);
 	return true;
 }
 
-bool
-shared_runs(WorkerKind kind)
+int
+shared_my_slot(void)
 {
-	bool		runs;
+	return my_slot ? (int) (my_slot - shared_state->slot) : -1;
+}
+
+pid_t
+shared_pid(int slot)
+{
+	pid_t		pid;
 
 	LWLockAcquire(shared_lock, LW_SHARED);
-	runs = shared_state->slot[kind].pid != 0;
+	pid = shared_state->slot[slot].pid;
 	LWLockRelease(shared_lock);
-	return runs;
+	return pid;
+}
+
+bool
+shared_runs(int slot)
+{
+	return shared_pid(slot) != 0;
+}
+
+int
+shared_other_port(int wanted)
+{
+	int			port = 0;
+
+	LWLockAcquire(shared_lock, LW_SHARED);
+	for (int i = SLOT_LISTENER; i < SLOTS; i++)
+	{
+		int			other = shared_state->slot[i].port;
+
+		if (i != shared_my_slot() && other != 0 && (port == 0 || other == wanted))
+			port = other;
+	}
+	LWLockRelease(shared_lock);
+	return port;
 }
 
 /* Copies a text, cut to what a slot has room for, with '?' for all but ASCII. */
@@ -135,10 +173,11 @@ shared_set_state(WorkerState state, const char *reason, int port)
 }
 
 void
-shared_set_error(const char *message)
+shared_set_error(int sqlstate, const char *message)
 {
 	LWLockAcquire(shared_lock, LW_EXCLUSIVE);
 	copy_ascii(my_slot->last_error, message);
+	strlcpy(my_slot->last_sqlstate, unpack_sql_state(sqlstate), sizeof(my_slot->last_sqlstate));
 	my_slot->last_error_at = GetCurrentTimestamp();
 	LWLockRelease(shared_lock);
 }
@@ -152,16 +191,18 @@ shared_set_batch_time(TimestampTz at)
 }
 
 void
-shared_count(WorkerCounter counter, uint64 more)
+shared_set_connections(uint64 value)
 {
-	pg_atomic_write_u64(&my_slot->counter[counter],
-						pg_atomic_read_u64(&my_slot->counter[counter]) + more);
+	pg_atomic_write_u64(&my_slot->connections, value);
 }
 
 void
-shared_set_count(WorkerCounter counter, uint64 value)
+shared_count(int counter, uint64 more)
 {
-	pg_atomic_write_u64(&my_slot->counter[counter], value);
+	if (my_slot == NULL)
+		return;
+	pg_atomic_write_u64(&my_slot->counter[counter],
+						pg_atomic_read_u64(&my_slot->counter[counter]) + more);
 }
 
 bool
@@ -176,8 +217,31 @@ shared_is_paused(uint32 *pauses)
 	return paused;
 }
 
-static void
-require_shared(void)
+void
+shared_watch(const SourceIdent *ident, TimestampTz until)
+{
+	LWLockAcquire(shared_lock, LW_EXCLUSIVE);
+	shared_state->watched = *ident;
+	shared_state->watched_until = until;
+	LWLockRelease(shared_lock);
+}
+
+bool
+shared_watched(SourceIdent *ident)
+{
+	TimestampTz until;
+
+	if (shared_state == NULL || shared_state->watched_until == 0)
+		return false;			/* a look without the lock: it is the usual case */
+	LWLockAcquire(shared_lock, LW_SHARED);
+	*ident = shared_state->watched;
+	until = shared_state->watched_until;
+	LWLockRelease(shared_lock);
+	return GetCurrentTimestamp() < until;
+}
+
+void
+shared_require(void)
 {
 	if (shared_state == NULL)
 		ereport(ERROR,
@@ -186,92 +250,15 @@ require_shared(void)
 				 errhint("Add pt621 to shared_preload_libraries and restart the server.")));
 }
 
-/* Columns of pt621_stat_worker(). */
-enum
-{
-	STAT_PID, STAT_WORKER, STAT_STATE, STAT_REASON, STAT_SINCE, STAT_PORT,
-	STAT_CONNECTIONS, STAT_BYTES, STAT_UNITS, STAT_REJECTED, STAT_POSITIONS,
-	STAT_DUPLICATES, STAT_BATCHES, STAT_RETRIES, STAT_DROPPED, STAT_LAST_BATCH,
-	STAT_LAST_ERROR, STAT_LAST_ERROR_AT,
-	STAT_COLUMNS
-};
-
-static void
-put_slot(Row *row, WorkerKind kind, const WorkerSlot *slot)
-{
-	static const char *const kinds[] = {"supervisor", "listener", "maintenance"};
-	static const char *const states[] = {"starting", "closed", "open", "paused", "draining"};
-	static const struct
-	{
-		int			column;
-		WorkerCounter counter;
-	}			counters[] = {
-		{STAT_BYTES, COUNT_BYTES}, {STAT_UNITS, COUNT_UNITS},
-		{STAT_REJECTED, COUNT_REJECTED}, {STAT_POSITIONS, COUNT_POSITIONS},
-		{STAT_DUPLICATES, COUNT_DUPLICATES}, {STAT_BATCHES, COUNT_BATCHES},
-		{STAT_RETRIES, COUNT_RETRIES}, {STAT_DROPPED, COUNT_DROPPED}
-	};
-
-	row_start(row);
-	row_set(row, STAT_PID, Int32GetDatum((int32) slot->pid));
-	row_cstring(row, STAT_WORKER, kinds[kind]);
-	row_cstring(row, STAT_STATE, states[slot->state]);
-	if (slot->reason[0])
-		row_cstring(row, STAT_REASON, slot->reason);
-	row_set(row, STAT_SINCE, TimestampTzGetDatum(slot->since));
-	if (kind == WORKER_LISTENER)
-	{
-		if (slot->port)
-			row_set(row, STAT_PORT, Int32GetDatum(slot->port));
-		row_set(row, STAT_CONNECTIONS,
-				Int32GetDatum((int32) pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &slot->counter[COUNT_CONNECTIONS]))));
-		for (Size i = 0; i < lengthof(counters); i++)
-			row_set(row, counters[i].column,
-					Int64GetDatum((int64) pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &slot->counter[counters[i].counter]))));
-	}
-	if (slot->last_batch)
-		row_set(row, STAT_LAST_BATCH, TimestampTzGetDatum(slot->last_batch));
-	if (slot->last_error_at)
-	{
-		row_cstring(row, STAT_LAST_ERROR, slot->last_error);
-		row_set(row, STAT_LAST_ERROR_AT, TimestampTzGetDatum(slot->last_error_at));
-	}
-}
-
-PG_FUNCTION_INFO_V1(pt621_stat_worker);
-
-/* pt621_stat_worker(): one row per running worker. */
-Datum
-pt621_stat_worker(PG_FUNCTION_ARGS)
-{
-	RowSink		sink;
-	SharedState copy;
-
-	require_shared();
-	/* Copied, so that no allocation happens under the lock. */
-	LWLockAcquire(shared_lock, LW_SHARED);
-	copy = *shared_state;
-	LWLockRelease(shared_lock);
-	row_sink_open(&sink, fcinfo, STAT_COLUMNS, -1);
-	for (int i = 0; i < WORKER_KINDS; i++)
-	{
-		if (copy.slot[i].pid == 0)
-			continue;
-		put_slot(sink.row, (WorkerKind) i, &copy.slot[i]);
-		row_emit(&sink);
-	}
-	return (Datum) 0;
-}
-
 int
-shared_stop_workers(uint32 kinds)
+shared_stop_workers(int from, int to)
 {
 	int			running = 0;
 
 	LWLockAcquire(shared_lock, LW_SHARED);
-	for (int i = 0; i < WORKER_KINDS; i++)
+	for (int i = from; i <= to; i++)
 	{
-		if (!(kinds & (1 << i)) || shared_state->slot[i].pid == 0)
+		if (shared_state->slot[i].pid == 0)
 			continue;
 		/* Under the lock: a worker that has gone has left its slot. */
 		kill(shared_state->slot[i].pid, SIGTERM);
@@ -298,9 +285,9 @@ pt621_pause(PG_FUNCTION_ARGS)
 {
 	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), PAUSE_WAIT_MS);
 
-	require_shared();
+	shared_require();
 	set_paused(true);
-	while (shared_stop_workers(CONNECTED_WORKERS) > 0)
+	while (shared_stop_workers(FIRST_CONNECTED_SLOT, SLOTS - 1) > 0)
 	{
 		if (GetCurrentTimestamp() > end)
 			PG_RETURN_BOOL(false);
@@ -318,7 +305,7 @@ PG_FUNCTION_INFO_V1(pt621_resume);
 Datum
 pt621_resume(PG_FUNCTION_ARGS)
 {
-	require_shared();
+	shared_require();
 	set_paused(false);
 	PG_RETURN_VOID();
 }

@@ -21,8 +21,39 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "pg/connections.h"
 #include "pg/run.h"
+#include "pg/shared.h"
+#include "pg/tail.h"
 #include "pg/waiting.h"
+
+/* Rows of one statement where datagrams are read in between: at 4 microseconds a
+ * row, fewer arrive meanwhile than a system's default buffer holds (512). */
+#define SLICE	1000
+
+
+void		(*store_pause) (void) = NULL;
+bool		(*store_over_rate) (const SourceIdent *ident) = NULL;
+
+/*
+ * Runs a statement that shows `count` items, positions or devices; in parts where
+ * something wants to be done between them.
+ */
+static uint64
+run_in_slices(Run *run, Statement statement, uint32 count)
+{
+	uint32		slice = store_pause ? SLICE : count;
+	uint64		rows = 0;
+
+	for (run->slice_from = 0; run->slice_from < count; run->slice_from = run->slice_to)
+	{
+		run->slice_to = run->slice_from + Min(slice, count - run->slice_from);
+		rows += run_statement(run, statement, (Datum) 0);
+		if (store_pause)
+			store_pause();
+	}
+	return rows;
+}
 
 /* Reads the units of the batch, and those that wait, as far as one unit tells. */
 static void
@@ -35,6 +66,13 @@ read_item(RunItem *item, BatchUnit *unit, bool late)
 		   sizeof(RunItem) - offsetof(RunItem, rebuilt));
 	item->unit = unit;
 	item->late = late;
+	if (unit->foreign)
+	{
+		item_reject(item, REJECT_FOREIGN,
+					psprintf("another protocol: %s",
+							 pt621_foreign_name((Pt621Foreign) unit->foreign)));
+		return;
+	}
 	if (unit->unit.kind == PT621_UNIT_LINE || unit->unit.kind == PT621_UNIT_PHOTO)
 	{
 		item->readable = pt621_parse(unit->bytes + unit->unit.payload_at,
@@ -46,7 +84,7 @@ read_item(RunItem *item, BatchUnit *unit, bool late)
 		char	   *reason = palloc(PT621_ERROR_MAX);
 
 		pt621_error_text(&error, reason);
-		item->reason = reason;
+		item_reject(item, (Rejection) error.code, reason);
 	}
 }
 
@@ -79,19 +117,44 @@ number_units(Batch *batch, uint32 from, uint32 to)
 	}
 }
 
-/* Takes in the waiting units whose tracker is one of this run. */
+/*
+ * Tells the other listeners the numbers of the run's connections and the trackers
+ * that they named last.
+ *
+ * Before anything is settled, since two connections that name a tracker for the
+ * first time may be in one run: whether one of them gives way depends on it.
+ */
+static void
+name_connections(Run *run)
+{
+	for (uint32 i = 0; i < run->count; i++)
+	{
+		const Source *source = run->items[i].unit->source;
+		ConnectionSlot *slot = source->slot;
+
+		if (slot && (pg_atomic_read_u64(&slot->conn) != (uint64) source->conn ||
+					 memcmp(&slot->ident, &source->ident, sizeof(SourceIdent)) != 0))
+			connections_name(slot, source);
+	}
+}
+
+/* Takes in the waiting units whose tracker is one of this run; all that have
+ * one when the run has nothing else. */
 static void
 add_waiting(Run *run, Waiting *waiting, TimestampTz now)
 {
+	bool		alone = run->count == 0;
+
 	for (uint32 i = 0; i < waiting->count; i++)
 	{
 		BatchUnit  *unit = &waiting->unit[i];
-		const Source *source = unit->source;
-		Device	   *device = unit->ident_size > 0 ?
-			run_find_device(run, unit->ident, unit->ident_size) :
-			run_find_device(run, source->first, source->first_size);
+		const SourceIdent *ident = unit->ident.size > 0 ? &unit->ident : &unit->source->first;
+		Device	   *device;
 
-		if (device == NULL || unit->received_at <= now - WAITING_TIME)
+		if (ident->size == 0 || unit->received_at <= now - WAITING_TIME)
+			continue;
+		device = alone ? run_device(run, ident) : run_find_device(run, ident);
+		if (device == NULL)
 			continue;
 		read_item(&run->items[run->count], unit, true);
 		run->items[run->count].device = device;
@@ -138,7 +201,7 @@ insert_fresh(Run *run, uint64 *inserted)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		*inserted = run_statement(run, SQL_INSERT_FRESH, (Datum) 0);
+		*inserted = run_in_slices(run, SQL_INSERT_FRESH, run->position_count);
 		ReleaseCurrentSubTransaction();
 		done = true;
 	}
@@ -201,7 +264,7 @@ insert_positions(Run *run)
 	}
 	run->disturbed |= inserted != fresh;
 	if (fresh < run->position_count)
-		inserted += run_statement(run, SQL_INSERT_DOUBTFUL, (Datum) 0);
+		inserted += run_in_slices(run, SQL_INSERT_DOUBTFUL, run->position_count);
 	run->result->positions += inserted;
 	run->result->duplicates += run->position_count - Min(inserted, run->position_count);
 }
@@ -231,6 +294,8 @@ derive_doubtful(Run *run)
 		if (run->disturbed || has_doubtful_state(run->devices[i]))
 			ids[count++] = Int32GetDatum(run->devices[i]->id);
 	}
+	run->slice_from = 0;
+	run->slice_to = run->position_count;
 	if (count > 0 && run->position_count > 0)
 		run_statement(run, SQL_DERIVE,
 					  PointerGetDatum(construct_array(ids, count, INT4OID, sizeof(int32),
@@ -249,8 +314,8 @@ store_run(Run *run)
 	{
 		/* Nothing but the archive: whatever the fault was must not recur. */
 		for (uint32 i = 0; i < run->count; i++)
-			run->items[i].reason = run->poison;
-		run_statement(run, SQL_INSERT_FRAMES, (Datum) 0);
+			item_reject(&run->items[i], REJECT_REFUSED, run->poison);
+		run_in_slices(run, SQL_INSERT_FRAMES, run->count);
 		return;
 	}
 	run_lock_states(run);
@@ -262,17 +327,55 @@ store_run(Run *run)
 		updated |= run->items[i].late && run->items[i].reason == NULL;
 	}
 	for (uint32 i = 0; i < run->device_count; i++)
-		states |= run->devices[i]->last_unit != NULL;
+		states |= run->devices[i]->last_unit != NULL || run->devices[i]->conflicts > 0;
 
-	if (archived)
-		run_statement(run, SQL_INSERT_FRAMES, (Datum) 0);
-	if (updated)
+	if (archived && !run->archived)
+		run_in_slices(run, SQL_INSERT_FRAMES, run->count);
+	if (updated || run->archived)
 		run_statement(run, SQL_UPDATE_FRAMES, (Datum) 0);
 	if (run->position_count > 0)
 		insert_positions(run);
 	if (states)
-		run_statement(run, SQL_UPDATE_STATES, (Datum) 0);
+		run_in_slices(run, SQL_UPDATE_STATES, run->device_count);
 	derive_doubtful(run);
+}
+
+/* What a unit turned out to be. */
+static UnitClass
+unit_class(const RunItem *item)
+{
+	switch (item->unit->unit.kind)
+	{
+		case PT621_UNIT_DELTA:
+			return CLASS_DELTA;
+		case PT621_UNIT_TEXT:
+			return CLASS_TEXT;
+		case PT621_UNIT_GARBAGE:
+			return CLASS_GARBAGE;
+		case PT621_UNIT_PHOTO:
+			return CLASS_PHOTO_CHUNK;
+		case PT621_UNIT_LINE:
+			break;
+	}
+	if (!item->readable)
+		return CLASS_GARBAGE;
+	return item->record.kind == PT621_STATUS ? CLASS_STATUS : CLASS_REPORT;
+}
+
+/* Writes into the units what became of them. */
+static void
+tell_units(Run *run)
+{
+	for (uint32 i = 0; i < run->count; i++)
+	{
+		RunItem    *item = &run->items[i];
+
+		if (item->late)
+			continue;
+		item->unit->class = (uint8) unit_class(item);
+		item->unit->rejection = (uint8) item->rejection;
+		item->unit->left_out = item_is_left_out(item);
+	}
 }
 
 static int
@@ -286,10 +389,13 @@ store_batch(Batch *batch, uint32 from, uint32 to, Oid schema,
 			const char *poison, Waiting *waiting, StoreResult *result)
 {
 	Run		   *before = current_run;
-	Run			run = {.schema = schema,.poison = poison,.result = result};
+	Run			run = {.schema = schema,.poison = poison,.archived = batch->archived,.result = result};
 	uint32		room = to - from + (waiting ? waiting->count : 0);
-	TimestampTz now = batch->units[to - 1].received_at;
+	TimestampTz now = GetCurrentTimestamp();
 
+	/* One from the archive may span days: what waits is due from its start on. */
+	if (to > from)
+		now = batch->units[batch->archived ? from : to - 1].received_at;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	number_units(batch, from, to);
@@ -297,6 +403,7 @@ store_batch(Batch *batch, uint32 from, uint32 to, Oid schema,
 	for (uint32 i = from; i < to; i++)
 		read_item(&run.items[run.count++], &batch->units[i], false);
 	run_bind(&run, room);
+	name_connections(&run);
 	if (waiting)
 		add_waiting(&run, waiting, now);
 
@@ -315,26 +422,12 @@ store_batch(Batch *batch, uint32 from, uint32 to, Oid schema,
 	if (before)
 		before->disturbed = true;
 
+	tell_units(&run);
 	result->units += to - from;
-	for (uint32 i = 0; i < run.count; i++)
-		result->rejected += !run.items[i].late && run.items[i].reason != NULL;
+	if (poison == NULL && !batch->archived)
+		tail_run(&run);
 	if (waiting)
 		keep_waiting(&run, waiting, now);
-	SPI_finish();
-}
-
-void
-store_fire_deferred(Oid schema)
-{
-	char	   *query;
-
-	if (current_run)
-		return;
-	query = psprintf("SELECT %s.pt621_fire_deferred()",
-					 quote_identifier(get_namespace_name(schema)));
-	if (SPI_connect() != SPI_OK_CONNECT ||
-		SPI_execute(query, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not call pt621_fire_deferred()");
 	SPI_finish();
 }
 

@@ -17,33 +17,32 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "pg/adopt.h"
 #include "pg/run.h"
 #include "pg/settings.h"
 
-/* Key of the hash table: zero padded, so that it can be compared as bytes. */
-typedef struct Ident
-{
-	uint32		size;
-	uint8		bytes[PT621_IDENT_MAX];
-} Ident;
-
 typedef struct DeviceEntry
 {
-	Ident		ident;
+	SourceIdent ident;			/* key */
 	Device	   *device;
 } DeviceEntry;
 
-/* Finds the tracker of an id among those of the run, or adds it. */
-static Device *
-run_device(Run *run, const uint8 *bytes, uint32 size)
+static SourceIdent
+make_ident(const uint8 *bytes, uint32 size)
 {
-	Ident		ident = {0};
+	SourceIdent ident = {.size = size};
+
+	memcpy(ident.bytes, bytes, size);
+	return ident;
+}
+
+Device *
+run_device(Run *run, const SourceIdent *ident)
+{
 	DeviceEntry *entry;
 	bool		found;
 
-	ident.size = size;
-	memcpy(ident.bytes, bytes, size);
-	entry = hash_search(run->device_by_ident, &ident, HASH_ENTER, &found);
+	entry = hash_search(run->device_by_ident, ident, HASH_ENTER, &found);
 	if (!found)
 	{
 		Device	   *device = palloc(sizeof(Device));
@@ -53,8 +52,7 @@ run_device(Run *run, const uint8 *bytes, uint32 size)
 		device->chain.bases = device->chain.newest = device->chain.helds = 0;
 		memset(&device->last_fix, 0, sizeof(Device) - offsetof(Device, last_fix));
 		device->run_newest = DT_NOBEGIN;
-		device->ident_size = size;
-		memcpy(device->ident, bytes, size);
+		device->ident = *ident;
 		entry->device = device;
 		run->devices[run->device_count++] = device;
 	}
@@ -62,28 +60,20 @@ run_device(Run *run, const uint8 *bytes, uint32 size)
 }
 
 Device *
-run_find_device(Run *run, const uint8 *bytes, uint32 size)
+run_find_device(Run *run, const SourceIdent *ident)
 {
-	Ident		ident = {0};
-	DeviceEntry *entry;
+	DeviceEntry *entry = hash_search(run->device_by_ident, ident, HASH_FIND, NULL);
 
-	ident.size = size;
-	memcpy(ident.bytes, bytes, size);
-	entry = hash_search(run->device_by_ident, &ident, HASH_FIND, NULL);
 	return entry ? entry->device : NULL;
 }
 
 /* Takes in which tracker a unit names, for what follows on its connection. */
 static void
-name_source(Source *source, const uint8 *ident, uint32 size)
+name_source(Source *source, const SourceIdent *ident)
 {
-	source->ident_size = size;
-	memcpy(source->ident, ident, size);
-	if (source->first_size == 0)
-	{
-		source->first_size = size;
-		memcpy(source->first, ident, size);
-	}
+	source->ident = *ident;
+	if (source->first.size == 0)
+		source->first = *ident;
 }
 
 /*
@@ -93,17 +83,14 @@ name_source(Source *source, const uint8 *ident, uint32 size)
  * the connection may have named others since.
  */
 static void
-bind_by_source(Run *run, RunItem *item, const uint8 *ident, uint32 size)
+bind_by_source(Run *run, RunItem *item, const SourceIdent *ident)
 {
 	BatchUnit  *unit = item->unit;
 
-	if (unit->ident_size == 0)
-	{
-		unit->ident_size = size;
-		memcpy(unit->ident, ident, size);
-	}
-	if (unit->ident_size > 0)
-		item->device = run_device(run, unit->ident, unit->ident_size);
+	if (unit->ident.size == 0)
+		unit->ident = *ident;
+	if (unit->ident.size > 0)
+		item->device = run_device(run, &unit->ident);
 }
 
 /*
@@ -114,14 +101,18 @@ static void
 bind_by_imei(Run *run, RunItem *item)
 {
 	if (item->device == NULL && item->readable && item->record.kind == PT621_STATUS)
-		item->device = run_device(run, item->record.ident.at, item->record.ident.size);
+	{
+		SourceIdent ident = make_ident(item->record.ident.at, item->record.ident.size);
+
+		item->device = run_device(run, &ident);
+	}
 }
 
 /* room: for how many items there may be in the end. */
 void
 run_bind(Run *run, uint32 room)
 {
-	HASHCTL		control = {.keysize = sizeof(Ident),
+	HASHCTL		control = {.keysize = sizeof(SourceIdent),
 		.entrysize = sizeof(DeviceEntry),
 	.hcxt = CurrentMemoryContext};
 
@@ -136,12 +127,13 @@ run_bind(Run *run, uint32 room)
 
 		if (item->readable && item->record.kind == PT621_REPORT)
 		{
-			item->device = run_device(run, item->record.ident.at, item->record.ident.size);
+			item->unit->ident = make_ident(item->record.ident.at, item->record.ident.size);
+			item->device = run_device(run, &item->unit->ident);
 			item->device->to_register = run->poison == NULL;
-			name_source(source, item->record.ident.at, item->record.ident.size);
+			name_source(source, &item->unit->ident);
 		}
 		else
-			bind_by_source(run, item, source->ident, source->ident_size);
+			bind_by_source(run, item, &source->ident);
 	}
 	/* What came before the first record of its connection. */
 	for (uint32 i = 0; i < run->count; i++)
@@ -149,8 +141,7 @@ run_bind(Run *run, uint32 room)
 		RunItem	   *item = &run->items[i];
 
 		if (item->device == NULL)
-			bind_by_source(run, item, item->unit->source->first,
-						   item->unit->source->first_size);
+			bind_by_source(run, item, &item->unit->source->first);
 		bind_by_imei(run, item);
 	}
 }
@@ -160,10 +151,11 @@ compare_by_ident(const void *a, const void *b)
 {
 	const Device *left = *(Device *const *) a;
 	const Device *right = *(Device *const *) b;
-	int			order = memcmp(left->ident, right->ident,
-							   Min(left->ident_size, right->ident_size));
+	const SourceIdent *a_ident = &left->ident;
+	const SourceIdent *b_ident = &right->ident;
+	int			order = memcmp(a_ident->bytes, b_ident->bytes, Min(a_ident->size, b_ident->size));
 
-	return order ? order : (left->ident_size > right->ident_size) - (left->ident_size < right->ident_size);
+	return order ? order : (a_ident->size > b_ident->size) - (a_ident->size < b_ident->size);
 }
 
 static int
@@ -188,8 +180,8 @@ unknown_idents(Run *run, bool to_register, int *count)
 
 		if (device->id == 0 && (!to_register || device->to_register))
 			idents[(*count)++] =
-				PointerGetDatum(cstring_to_text_with_len((const char *) device->ident,
-														 (int) device->ident_size));
+				PointerGetDatum(cstring_to_text_with_len((const char *) device->ident.bytes,
+														 (int) device->ident.size));
 	}
 	return construct_array(idents, *count, TEXTOID, -1, false, TYPALIGN_INT);
 }
@@ -214,6 +206,7 @@ find_devices(Run *run, ArrayType *idents)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
 		Device	   *device;
+		SourceIdent ident;
 		Datum		value;
 		text	   *string;
 
@@ -223,8 +216,8 @@ find_devices(Run *run, ArrayType *idents)
 		if (VARSIZE_ANY_EXHDR(string) > PT621_IDENT_MAX)
 			continue;
 		/* Under a collation of the user's, others than we asked for may match. */
-		device = run_find_device(run, (const uint8 *) VARDATA_ANY(string),
-								 VARSIZE_ANY_EXHDR(string));
+		ident = make_ident((const uint8 *) VARDATA_ANY(string), VARSIZE_ANY_EXHDR(string));
+		device = run_find_device(run, &ident);
 		if (device == NULL || !column(row, 1, &value))
 			continue;
 		device->id = DatumGetInt32(value);
@@ -289,6 +282,7 @@ load_state(Device *device, HeapTuple row)
 	device->driver = column(row, 9, &value) ? keep_text(value) : NULL;
 	if (column(row, 10, &value))
 		load_bases(device, value);
+	device->bound_conn = column(row, 11, &value) ? DatumGetInt64(value) : 0;
 }
 
 /* Gives the numbers of the trackers whose state is not locked yet. */
@@ -346,6 +340,16 @@ run_find_devices(Run *run)
 			run_statement(run, SQL_REGISTER, PointerGetDatum(array));
 			find_devices(run, array);
 		}
+	}
+	if (run->poison)
+		return;
+	/* Units of the others are archived as such, which pt621_adopt() must see: it
+	 * sees all of those before it, or we see the tracker that it has added. */
+	array = unknown_idents(run, false, &count);
+	if (count > 0)
+	{
+		adopt_lock(ShareLock);
+		find_devices(run, array);
 	}
 }
 

@@ -42,48 +42,6 @@ error_text(const Pt621Error *error)
 	return text;
 }
 
-/* Tells whether the sender is in one of the networks of a tracker. */
-static bool
-peer_allowed(const Device *device, const Source *source)
-{
-	Datum	   *networks;
-	bool	   *nulls;
-	int			count;
-
-	if (device->allowed_peers == NULL || !source->has_peer)
-		return true;
-	deconstruct_array(device->allowed_peers, ARR_ELEMTYPE(device->allowed_peers),
-					  -1, false, TYPALIGN_INT, &networks, &nulls, &count);
-	for (int i = 0; i < count; i++)
-	{
-		if (!nulls[i] &&
-			DatumGetBool(DirectFunctionCall2(network_subeq,
-											 InetPGetDatum(&source->peer.inet),
-											 networks[i])))
-			return true;
-	}
-	return false;
-}
-
-/* Says why a unit cannot go further because of its tracker, or NULL. */
-static const char *
-refusal(const RunItem *item)
-{
-	const Device *device = item->device;
-
-	if (device == NULL)
-		return "its connection has not named a tracker";
-	if (device->id == 0)
-		return setting_unknown_devices == UNKNOWN_QUARANTINE ?
-			"quarantined: the tracker is not in pt621.device" :
-			"the tracker is not in pt621.device";
-	if (!device->enabled)
-		return "the tracker is not enabled in pt621.device";
-	if (!peer_allowed(device, item->unit->source))
-		return "the peer is not in allowed_peers of the tracker";
-	return NULL;
-}
-
 /* Takes in what a new base makes readable of the deltas held. */
 static void
 resolve_late(Run *run, Device *device)
@@ -109,7 +67,7 @@ resolve_late(Run *run, Device *device)
 		item->record = record;
 		item->rebuilt = text;
 		item->rebuilt_size = (uint32) size;
-		item->reason = NULL;
+		item_reject(item, REJECT_NONE, NULL);
 		item->may_wait = false;
 		pt621_chain_base(&device->chain, text, size);
 	}
@@ -139,25 +97,40 @@ resolve_delta(Run *run, RunItem *item)
 	}
 	pfree(text);
 	error.at += unit->payload_at;
-	item->reason = error_text(&error);
+	item_reject(item, (Rejection) error.code, error_text(&error));
 	item->may_wait = error.code != PT621_DELTA_CUT_SHORT;
 	if (item->may_wait)
 		pt621_chain_hold(chain, delta, unit->payload_size,
 						 (uint64_t) (item - run->items), &dropped);
 }
 
+/* Tells whether a piece of a photo lies beyond what is accepted. */
+static bool
+is_large_photo(const RunItem *item)
+{
+	return item->unit->unit.kind == PT621_UNIT_PHOTO &&
+		item->record.photo_offset + (int64) item->record.photo_data.size >
+		(int64) setting_max_photo_size * 1024;
+}
+
 static void
 resolve_item(Run *run, RunItem *item)
 {
 	const Pt621Unit *unit = &item->unit->unit;
+	Rejection	rejection = item_admit(run, item);
 
+	item->admitted = rejection == REJECT_NONE;
 	if (item->reason)
 		return;					/* the codec could not read it */
 	if (unit->kind == PT621_UNIT_TEXT || unit->kind == PT621_UNIT_GARBAGE)
 		return;
-	item->reason = refusal(item);
-	item->may_wait = item->device == NULL &&
+	if (rejection == REJECT_NONE && is_large_photo(item))
+		rejection = REJECT_PHOTO_SIZE;
+	/* One that waits alone registers no tracker. */
+	item->may_wait = (item->device == NULL || (item->late && item->device->id == 0)) &&
 		(unit->kind == PT621_UNIT_DELTA || unit->kind == PT621_UNIT_PHOTO);
+	if (rejection != REJECT_NONE)
+		item_reject(item, rejection, rejection_text(rejection));
 	if (item->reason)
 		return;
 	if (unit->kind == PT621_UNIT_DELTA)
@@ -274,7 +247,10 @@ compare_positions(const void *a, const void *b)
 
 	if (order == 0)
 		order = compare_record_key(left, right);
-	/* Equal ones in order of arrival: the first is kept. */
+	/* Equal ones in order of arrival: the first is kept.  Those of earlier
+	 * batches came first, and stand last. */
+	if (order == 0)
+		order = (int) right->late - (int) left->late;
 	return order ? order : (left > right) - (left < right);
 }
 
@@ -360,6 +336,25 @@ digest(const RunItem *item)
 	return (int64) hash_bytes_extended(text, (int) pt621_text_size(text, size), 0);
 }
 
+/*
+ * Tells whether an item is what its tracker was heard of last, among those of the
+ * run so far.
+ *
+ * What is refused says nothing about where a tracker is connected.  One that
+ * waited changes the state only when it could be read.  The last bytes of a
+ * connection may have come long before its end.
+ */
+static bool
+is_heard_last(const RunItem *item)
+{
+	const Device *device = item->device;
+
+	return device && device->locked && item->admitted &&
+		(!item->late || item->reason == NULL) &&
+		(device->last_unit == NULL ||
+		 item->unit->received_at >= device->last_unit->received_at);
+}
+
 void
 run_select_positions(Run *run)
 {
@@ -371,9 +366,7 @@ run_select_positions(Run *run)
 	{
 		RunItem	   *item = &run->items[i];
 
-		/* What is refused says nothing about where its tracker is connected. */
-		if (item->device && item->device->locked && !item->late &&
-			refusal(item) == NULL)
+		if (is_heard_last(item))
 			item->device->last_unit = item->unit;
 		if (!item->readable || item->reason || item->record.kind != PT621_REPORT)
 			continue;

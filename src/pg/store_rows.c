@@ -48,7 +48,9 @@ enum
 	STATE_GEOM, STATE_SPEED_KMH, STATE_COURSE, STATE_NEWEST_TIME,
 	STATE_IGNITION, STATE_IGNITION_TIME, STATE_DRIVER, STATE_DRIVER_TIME,
 	STATE_BASES, STATE_LAST_SEEN, STATE_LAST_CONN, STATE_LAST_TRANSPORT,
-	STATE_LAST_PEER, STATE_LAST_PEER_PORT,
+	STATE_LAST_PEER, STATE_LAST_PEER_PORT, STATE_BOUND_CONN, STATE_CONFLICTS,
+	STATE_CONFLICT_AT, STATE_CONFLICT_CONN, STATE_CONFLICT_WITH,
+	STATE_CONFLICT_PEER, STATE_CONFLICT_PEER_PORT,
 	STATE_COLUMNS
 };
 
@@ -73,12 +75,24 @@ put_peer(Row *row, int column, const Source *source)
 		row_set(row, column + 1, Int32GetDatum(source->peer_port));
 }
 
+bool
+item_is_left_out(const RunItem *item)
+{
+	const BatchUnit *unit = item->unit;
+
+	if (item->rejection == REJECT_QUARANTINED)
+		return unit->quarantine == QUARANTINE_LEFT_OUT;
+	return !unit->sampled && (item->device == NULL || item->device->id == 0);
+}
+
 /* Tells whether pt621.archive wants a unit kept. */
 static bool
 is_archived(const Run *run, const RunItem *item)
 {
 	if (run->poison)
 		return true;			/* nowhere else would it be */
+	if (item_is_left_out(item))
+		return false;
 	if (setting_unknown_devices == UNKNOWN_QUARANTINE && item->device &&
 		item->device->id == 0)
 		return true;
@@ -94,6 +108,16 @@ is_archived(const Run *run, const RunItem *item)
 	return false;
 }
 
+/* Tells whether a unit is to be updated in the archive. */
+static bool
+is_updated(const Run *run, const RunItem *item)
+{
+	/* Of those that have waited, the ones that could be read after all. */
+	if (item->late || item->unit->unbound)
+		return item->reason == NULL;
+	return run->archived;
+}
+
 static void
 put_frame(Row *row, const RunItem *item)
 {
@@ -104,7 +128,7 @@ put_frame(Row *row, const RunItem *item)
 	row_set(row, FRAME_SEQ, Int64GetDatum(unit->seq));
 	if (item->device)
 	{
-		row_bytes(row, FRAME_IDENT, item->device->ident, item->device->ident_size);
+		row_bytes(row, FRAME_IDENT, item->device->ident.bytes, item->device->ident.size);
 		if (item->device->id != 0)
 			row_set(row, FRAME_DEVICE_ID, Int32GetDatum(item->device->id));
 	}
@@ -128,13 +152,11 @@ pt621_batch_frames(PG_FUNCTION_ARGS)
 	RowSink		sink;
 
 	row_sink_open(&sink, fcinfo, FRAME_COLUMNS, -1);
-	for (uint32 i = 0; i < run->count; i++)
+	for (uint32 i = late ? 0 : run->slice_from; i < (late ? run->count : run->slice_to); i++)
 	{
 		RunItem	   *item = &run->items[i];
 
-		/* Of those archived before, the ones that could be read after all. */
-		if (item->late != late ||
-			(late ? item->reason != NULL : !is_archived(run, item)))
+		if (late ? !is_updated(run, item) : item->late || !is_archived(run, item))
 			continue;
 		put_frame(sink.row, item);
 		row_emit(&sink);
@@ -223,7 +245,7 @@ pt621_batch_positions(PG_FUNCTION_ARGS)
 	RowSink		sink;
 
 	row_sink_open(&sink, fcinfo, POSITION_COLUMNS, POSITION_GEOM);
-	for (uint32 i = 0; i < run->position_count; i++)
+	for (uint32 i = run->slice_from; i < run->slice_to; i++)
 	{
 		if (run->positions[i]->fresh != fresh)
 			continue;
@@ -253,6 +275,19 @@ put_bases(Row *row, Device *device)
 		row_set(row, STATE_BASES,
 				PointerGetDatum(construct_array(bases, count, BYTEAOID, -1, false,
 												TYPALIGN_INT)));
+}
+
+/* Puts who claimed a tracker that another connection spoke for. */
+static void
+put_conflict(Row *row, const Device *device)
+{
+	row_set(row, STATE_CONFLICTS, Int64GetDatum(device->conflicts));
+	if (device->conflicts == 0)
+		return;
+	row_set(row, STATE_CONFLICT_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
+	row_set(row, STATE_CONFLICT_CONN, Int64GetDatum(device->conflict->conn));
+	row_set(row, STATE_CONFLICT_WITH, Int64GetDatum(device->conflict_with));
+	put_peer(row, STATE_CONFLICT_PEER, device->conflict);
 }
 
 /* Puts what changes; what does not is NULL, and kept by the statement. */
@@ -286,10 +321,16 @@ put_state(Row *row, Device *device)
 		row_set(row, STATE_DRIVER_TIME, TimestampTzGetDatum(device->driver_time));
 	}
 	put_bases(row, device);
-	row_set(row, STATE_LAST_SEEN, TimestampTzGetDatum(unit->received_at));
-	row_set(row, STATE_LAST_CONN, Int64GetDatum(unit->source->conn));
-	row_cstring(row, STATE_LAST_TRANSPORT, unit->source->transport);
-	put_peer(row, STATE_LAST_PEER, unit->source);
+	if (unit)
+	{
+		row_set(row, STATE_LAST_SEEN, TimestampTzGetDatum(unit->received_at));
+		row_set(row, STATE_LAST_CONN, Int64GetDatum(unit->source->conn));
+		row_cstring(row, STATE_LAST_TRANSPORT, unit->source->transport);
+		put_peer(row, STATE_LAST_PEER, unit->source);
+	}
+	if (device->bound_conn != 0)
+		row_set(row, STATE_BOUND_CONN, Int64GetDatum(device->bound_conn));
+	put_conflict(row, device);
 }
 
 PG_FUNCTION_INFO_V1(pt621_batch_states);
@@ -302,11 +343,11 @@ pt621_batch_states(PG_FUNCTION_ARGS)
 	RowSink		sink;
 
 	row_sink_open(&sink, fcinfo, STATE_COLUMNS, STATE_GEOM);
-	for (uint32 i = 0; i < run->device_count; i++)
+	for (uint32 i = run->slice_from; i < run->slice_to; i++)
 	{
 		Device	   *device = run->devices[i];
 
-		if (device->last_unit == NULL)
+		if (device->last_unit == NULL && device->conflicts == 0)
 			continue;
 		put_state(sink.row, device);
 		row_emit(&sink);

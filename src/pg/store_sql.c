@@ -5,15 +5,18 @@
  * Invariants.  The tables are the users', who may alter them: what is read is
  * cast to the type that the C code takes it for.  Every name is written with its
  * schema, since the listener's search_path is the users' (their triggers run
- * under it).  No plan is kept of a statement that joins a table which may have
- * been empty when the plan was made: it was measured to cost more with every row.
+ * under it).  A plan outlives the size that a table had when it was made, so it
+ * must be one for large tables: looking 10,000 trackers up by a plan made for an
+ * empty table was measured to take two thirds of the listener's time.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/plancache.h"
 
 #include "pg/run.h"
 
@@ -31,14 +34,34 @@
 
 /* What is ingested late does not make a tracker seen longer ago. */
 #define OF_LATER_UNIT(column) \
-	"CASE WHEN b.last_seen < s.last_seen THEN s." column " ELSE b." column " END"
+	"CASE WHEN b.last_seen IS NULL OR b.last_seen < s.last_seen THEN s." column " ELSE b." column " END"
+
+#define OF_CONFLICT(column) \
+	"CASE WHEN b.conflict_at IS NULL THEN s." column " ELSE b." column " END"
+
+/*
+ * About the median of the pauses between what was heard: it goes up or down by a
+ * twentieth with each.  What comes within a second belongs together.
+ */
+#define HEARD_AFTER	"extract(epoch FROM b.last_seen - s.last_seen)"
+#define NEW_INTERVAL \
+	"CASE WHEN s.last_seen IS NULL OR b.last_seen IS NULL OR " HEARD_AFTER " < 1" \
+	" THEN s.report_interval" \
+	" WHEN s.report_interval IS NULL THEN least(" HEARD_AFTER ", 86400)::pg_catalog.float4" \
+	" WHEN " HEARD_AFTER " > s.report_interval THEN least(s.report_interval * 1.05, 86400)::pg_catalog.float4" \
+	" ELSE greatest(s.report_interval * 0.95, 1)::pg_catalog.float4 END"
 
 /* %s (%1$s where there is more than one) is the extension's schema. */
 static const struct
 {
 	const char *text;
 	Oid			argument;		/* type of $1, or InvalidOid */
-	bool		is_rare;		/* planned anew each time */
+	enum
+	{
+		KEPT,
+		KEPT_BY_INDEX,			/* its plan goes by indexes alone */
+		RARE					/* planned anew each time */
+	}			plan;
 }			statements[STATEMENTS] =
 {
 	[SQL_FIND_DEVICES] = {
@@ -47,14 +70,14 @@ static const struct
 		" d.odometer_factor::pg_catalog.float8, d.status_order::pg_catalog.text,"
 		" d.allowed_peers::pg_catalog.cidr[]"
 		" FROM pt621.device d WHERE d.ident = ANY ($1)",
-		TEXTARRAYOID, false
+		TEXTARRAYOID, KEPT_BY_INDEX
 	},
 	/* Looked for first: ON CONFLICT takes a number even for what is there. */
 	[SQL_REGISTER] = {
 		"INSERT INTO pt621.device (ident)"
 		" SELECT u.ident FROM pg_catalog.unnest($1) WITH ORDINALITY u (ident, n)"
 		" ORDER BY u.n ON CONFLICT (ident) DO NOTHING",
-		TEXTARRAYOID, false
+		TEXTARRAYOID, KEPT
 	},
 	[SQL_LOCK_STATES] = {
 		"SELECT s.device_id::pg_catalog.int4, s.fix_time::pg_catalog.timestamptz,"
@@ -62,38 +85,38 @@ static const struct
 		" s.newest_time::pg_catalog.timestamptz,"
 		" s.ignition_time::pg_catalog.timestamptz, s.ignition::pg_catalog.bool,"
 		" s.driver_time::pg_catalog.timestamptz, s.driver::pg_catalog.text,"
-		" s.bases::pg_catalog.bytea[]"
+		" s.bases::pg_catalog.bytea[], s.bound_conn::pg_catalog.int8"
 		" FROM pt621.device_state s WHERE s.device_id = ANY ($1)"
 		" ORDER BY s.device_id FOR UPDATE",
-		INT4ARRAYOID, false
+		INT4ARRAYOID, KEPT_BY_INDEX
 	},
 	[SQL_NEW_STATES] = {
 		"INSERT INTO pt621.device_state (device_id)"
 		" SELECT u.id FROM pg_catalog.unnest($1) WITH ORDINALITY u (id, n)"
 		" ORDER BY u.n ON CONFLICT (device_id) DO NOTHING",
-		INT4ARRAYOID, false
+		INT4ARRAYOID, KEPT
 	},
 	[SQL_INSERT_FRAMES] = {
 		"INSERT INTO pt621.frame (received_at, seq, ident, device_id, transport,"
 		" peer, peer_port, conn, bytes, record, error, decoder)"
 		" SELECT b.* FROM %s.pt621_batch_frames(false) b",
-		InvalidOid, false
+		InvalidOid, KEPT
 	},
 	[SQL_UPDATE_FRAMES] = {
 		"UPDATE pt621.frame f SET ident = b.ident, device_id = b.device_id,"
-		" record = b.record, error = b.error"
+		" record = b.record, error = b.error, decoder = b.decoder"
 		" FROM %s.pt621_batch_frames(true) b"
 		" WHERE f.received_at = b.received_at AND f.seq = b.seq",
-		InvalidOid, true
+		InvalidOid, RARE
 	},
 	[SQL_INSERT_FRESH] = {
 		INSERT_POSITIONS("true"),
-		InvalidOid, false
+		InvalidOid, KEPT
 	},
 	[SQL_INSERT_DOUBTFUL] = {
 		INSERT_POSITIONS("false")
 		" ON CONFLICT (device_id, fix_time, code, digest) DO NOTHING",
-		InvalidOid, false
+		InvalidOid, KEPT
 	},
 	[SQL_UPDATE_STATES] = {
 		"UPDATE pt621.device_state s SET"
@@ -109,13 +132,21 @@ static const struct
 		" driver = coalesce(b.driver, s.driver),"
 		" driver_time = coalesce(b.driver_time, s.driver_time),"
 		" bases = b.bases,"
+		" report_interval = " NEW_INTERVAL ","
 		" last_seen = greatest(b.last_seen, s.last_seen),"
 		" last_conn = " OF_LATER_UNIT("last_conn") ","
 		" last_transport = " OF_LATER_UNIT("last_transport") ","
 		" last_peer = " OF_LATER_UNIT("last_peer") ","
-		" last_peer_port = " OF_LATER_UNIT("last_peer_port")
+		" last_peer_port = " OF_LATER_UNIT("last_peer_port") ","
+		" bound_conn = b.bound_conn,"
+		" conflicts = s.conflicts + b.conflicts,"
+		" conflict_at = coalesce(b.conflict_at, s.conflict_at),"
+		" conflict_conn = " OF_CONFLICT("conflict_conn") ","
+		" conflict_with = " OF_CONFLICT("conflict_with") ","
+		" conflict_peer = " OF_CONFLICT("conflict_peer") ","
+		" conflict_peer_port = " OF_CONFLICT("conflict_peer_port")
 		" FROM %s.pt621_batch_states() b WHERE s.device_id = b.device_id",
-		InvalidOid, false
+		InvalidOid, KEPT_BY_INDEX
 	},
 	/* In days, as the default trigger does: never a hull. */
 	[SQL_DERIVE] = {
@@ -127,12 +158,33 @@ static const struct
 		" SELECT d.device_id, d.fix_time FROM %1$s.pt621_batch_positions(false) d) b"
 		" WHERE b.device_id = ANY ($1)"
 		" GROUP BY b.device_id, pg_catalog.date_trunc('day', b.fix_time, 'UTC')) c",
-		INT4ARRAYOID, false
+		INT4ARRAYOID, KEPT
 	},
 };
 
 static SPIPlanPtr plans[STATEMENTS];
 static Oid	plans_schema = InvalidOid;
+
+/*
+ * Makes the plan of a statement, unless it has one that is still good, as if only
+ * indexes could be used.  Without parameters to look at it is a generic one.
+ */
+static void
+plan_by_index(SPIPlanPtr plan)
+{
+	static const char *const ways[] = {"enable_seqscan", "enable_hashjoin", "enable_mergejoin"};
+	int			nest = NewGUCNestLevel();
+	CachedPlan *cached;
+
+	for (Size i = 0; i < lengthof(ways); i++)
+		(void) set_config_option(ways[i], "off", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	cached = SPI_plan_get_cached_plan(plan);
+	if (cached)
+		ReleaseCachedPlan(cached, CurrentResourceOwner);
+	/* What runs under it is the users' as well: triggers. */
+	AtEOXact_GUC(false, nest);
+}
 
 /* Prepares a statement, and keeps it for the session unless it is rare. */
 static SPIPlanPtr
@@ -148,11 +200,12 @@ prepare(Statement statement, Oid schema)
 				(errcode(ERRCODE_UNDEFINED_SCHEMA),
 				 errmsg("the schema of extension pt621 is gone")));
 	text = psprintf(statements[statement].text, quote_identifier(name));
-	plan = SPI_prepare(text, OidIsValid(argument) ? 1 : 0, &argument);
+	plan = SPI_prepare_cursor(text, OidIsValid(argument) ? 1 : 0, &argument,
+							  statements[statement].plan == KEPT_BY_INDEX ? CURSOR_OPT_GENERIC_PLAN : 0);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", text,
 			 SPI_result_code_string(SPI_result));
-	if (!statements[statement].is_rare)
+	if (statements[statement].plan != RARE)
 		SPI_keepplan(plan);
 	return plan;
 }
@@ -176,8 +229,10 @@ run_statement(Run *run, Statement statement, Datum argument)
 	plan = plans[statement];
 	if (plan == NULL)
 		plan = prepare(statement, run->schema);
-	if (!statements[statement].is_rare)
+	if (statements[statement].plan != RARE)
 		plans[statement] = plan;
+	if (statements[statement].plan == KEPT_BY_INDEX)
+		plan_by_index(plan);
 	result = SPI_execute_plan(plan, &argument, NULL, false, 0);
 	if (result < 0)
 		elog(ERROR, "could not store a batch: %s", SPI_result_code_string(result));

@@ -39,23 +39,18 @@
 
 typedef struct Child
 {
-	WorkerKind	kind;
-	const char *function;
-	const char *name;
 	BackgroundWorkerHandle *handle; /* NULL = we have started none */
 	WorkerOrder order;			/* what it was told */
 	TimestampTz started;
 	int			pause_ms;		/* from that start to the next */
 } Child;
 
-static Child children[] = {
-	{WORKER_LISTENER, "pt621_listener_main", "pt621 listener", NULL, {0, 0}, 0, 0},
-	{WORKER_MAINTENANCE, "pt621_maintenance_main", "pt621 maintenance", NULL, {0, 0}, 0, 0},
-};
+static Child children[SLOTS];	/* by slot; the supervisor's own is not used */
 
 /* Fills what both kinds of registration have in common. */
 static void
-describe_worker(BackgroundWorker *worker, const char *function, const char *name)
+describe_worker(BackgroundWorker *worker, const char *function, const char *type,
+				int number)
 {
 	memset(worker, 0, sizeof(*worker));
 	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
@@ -63,8 +58,11 @@ describe_worker(BackgroundWorker *worker, const char *function, const char *name
 	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
 	strlcpy(worker->bgw_library_name, "pt621", BGW_MAXLEN);
 	strlcpy(worker->bgw_function_name, function, BGW_MAXLEN);
-	strlcpy(worker->bgw_name, name, BGW_MAXLEN);
-	strlcpy(worker->bgw_type, name, BGW_MAXLEN);
+	strlcpy(worker->bgw_type, type, BGW_MAXLEN);
+	if (number > 0)
+		snprintf(worker->bgw_name, BGW_MAXLEN, "%s %d", type, number);
+	else
+		strlcpy(worker->bgw_name, type, BGW_MAXLEN);
 }
 
 void
@@ -72,7 +70,7 @@ worker_register_supervisor(void)
 {
 	BackgroundWorker worker;
 
-	describe_worker(&worker, "pt621_supervisor_main", "pt621 supervisor");
+	describe_worker(&worker, "pt621_supervisor_main", "pt621 supervisor", 0);
 	worker.bgw_restart_time = 1;
 	RegisterBackgroundWorker(&worker);
 }
@@ -120,15 +118,15 @@ find_order(WorkerOrder *order)
 	if (HeapTupleIsValid(role))
 		order->role = ((Form_pg_authid) GETSTRUCT(role))->oid;
 	if (!OidIsValid(order->database))
-		reason = "database pt621.database does not exist";
+		reason = "the database that pt621.database names does not exist";
 	else if (!((Form_pg_database) GETSTRUCT(database))->datallowconn)
-		reason = "database pt621.database does not accept connections";
+		reason = "the database that pt621.database names does not accept connections";
 	else if (!OidIsValid(order->role))
-		reason = "role pt621.role does not exist: CREATE EXTENSION pt621 CASCADE in the database makes it";
+		reason = "the role that pt621.role names does not exist: CREATE EXTENSION pt621 CASCADE in the database makes it";
 	else if (((Form_pg_authid) GETSTRUCT(role))->rolsuper)
-		reason = "role pt621.role is a superuser, so triggers on the tables would be";
+		reason = "the role that pt621.role names is a superuser, so triggers on the tables would be";
 	else if (!((Form_pg_authid) GETSTRUCT(role))->rolcanlogin)
-		reason = "role pt621.role may not log in: ALTER ROLE ... LOGIN";
+		reason = "the role that pt621.role names may not log in: ALTER ROLE ... LOGIN";
 	CommitTransactionCommand();
 	return reason;
 }
@@ -138,8 +136,9 @@ find_order(WorkerOrder *order)
  * has started shows by its slot alone.
  */
 static bool
-child_runs(Child *child)
+child_runs(int slot)
 {
+	Child	   *child = &children[slot];
 	pid_t		pid;
 
 	if (child->handle && GetBackgroundWorkerPid(child->handle, &pid) != BGWH_STOPPED)
@@ -147,13 +146,14 @@ child_runs(Child *child)
 	if (child->handle)
 		pfree(child->handle);
 	child->handle = NULL;
-	return shared_runs(child->kind);
+	return shared_runs(slot);
 }
 
 static void
-start_child(Child *child, const WorkerOrder *order)
+start_child(int slot, const WorkerOrder *order)
 {
 	static bool complained = false;
+	Child	   *child = &children[slot];
 	BackgroundWorker worker;
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -165,7 +165,11 @@ start_child(Child *child, const WorkerOrder *order)
 		START_PAUSE_MIN_MS : Min(child->pause_ms * 2, START_PAUSE_MAX_MS);
 	child->started = now;
 
-	describe_worker(&worker, child->function, child->name);
+	if (slot == SLOT_MAINTENANCE)
+		describe_worker(&worker, "pt621_maintenance_main", "pt621 maintenance", 0);
+	else
+		describe_worker(&worker, "pt621_listener_main", "pt621 listener",
+						slot - SLOT_LISTENER + 1);
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	worker.bgw_notify_pid = MyProcPid;
 	memcpy(worker.bgw_extra, order, sizeof(*order));
@@ -179,7 +183,7 @@ start_child(Child *child, const WorkerOrder *order)
 	if (!complained)
 		ereport(WARNING,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("could not start the %s", child->name),
+				 errmsg("could not start the %s", worker.bgw_name),
 				 errhint("Increase max_worker_processes.")));
 	complained = true;
 }
@@ -188,15 +192,33 @@ start_child(Child *child, const WorkerOrder *order)
 static void
 forget_failures(void)
 {
-	for (Size i = 0; i < lengthof(children); i++)
+	for (int i = 0; i < SLOTS; i++)
 		children[i].started = children[i].pause_ms = 0;
 }
 
 static void
 stop_children(void)
 {
-	shared_stop_workers(CONNECTED_WORKERS);
+	shared_stop_workers(FIRST_CONNECTED_SLOT, SLOTS - 1);
 	forget_failures();
+}
+
+/* Starts the worker of a slot, or stops it, as the settings want. */
+static void
+supervise_child(int slot, WorkerOrder *order)
+{
+	Child	   *child = &children[slot];
+
+	order->slot = slot;
+	if (slot >= SLOT_LISTENER + setting_workers)
+		shared_stop_workers(slot, slot);
+	else if (!child_runs(slot))
+		start_child(slot, order);
+	/* What an earlier supervisor has started had an order not known here; the
+	 * settings are hardly changed in the second in which one is replaced. */
+	else if (OidIsValid(child->order.database) &&
+			 memcmp(order, &child->order, sizeof(*order)) != 0)
+		shared_stop_workers(slot, slot);
 }
 
 /* Starts what should run and does not, stops what runs and should not. */
@@ -233,24 +255,14 @@ supervise(void)
 	}
 	said = NULL;
 	shared_set_state(WORKER_OPEN, "", 0);
-	for (Size i = 0; i < lengthof(children); i++)
-	{
-		Child	   *child = &children[i];
-
-		if (!child_runs(child))
-			start_child(child, &order);
-		/* What an earlier supervisor has started had an order not known here; the
-		 * settings are hardly changed in the second in which one is replaced. */
-		else if (OidIsValid(child->order.database) &&
-				 memcmp(&order, &child->order, sizeof(order)) != 0)
-			shared_stop_workers(1 << child->kind);
-	}
+	for (int slot = FIRST_CONNECTED_SLOT; slot < SLOTS; slot++)
+		supervise_child(slot, &order);
 }
 
 void
 pt621_supervisor_main(Datum arg)
 {
-	worker_start(WORKER_SUPERVISOR, false);
+	worker_start(false);
 	while (!ShutdownRequestPending)
 	{
 		worker_absorb_interrupts();

@@ -20,33 +20,26 @@ waiting_new(void)
 }
 
 static void
-forget(BatchUnit *units, uint32 *count)
+forget(BatchUnit *unit)
 {
-	for (uint32 i = 0; i < *count; i++)
-	{
-		source_release(units[i].source);
-		pfree(unconstify(uint8 *, units[i].bytes));
-	}
-	*count = 0;
+	source_release(unit->source);
+	pfree(unconstify(uint8 *, unit->bytes));
 }
 
 void
 waiting_add_next(Waiting *waiting, const BatchUnit *unit)
 {
 	BatchUnit  *added;
-	uint8	   *bytes;
+	uint8	   *bytes = MemoryContextAlloc(waiting->context, unit->unit.size);
 
 	if (waiting->next_count == WAITING_MAX)
 	{
-		source_release(waiting->next[0].source);
-		pfree(unconstify(uint8 *, waiting->next[0].bytes));
+		forget(&waiting->next[waiting->next_from]);
+		waiting->next_from = (waiting->next_from + 1) % WAITING_MAX;
 		waiting->next_count--;
-		memmove(&waiting->next[0], &waiting->next[1],
-				waiting->next_count * sizeof(BatchUnit));
 	}
-	bytes = MemoryContextAlloc(waiting->context, unit->unit.size);
 	memcpy(bytes, unit->bytes, unit->unit.size);
-	added = &waiting->next[waiting->next_count++];
+	added = &waiting->next[(waiting->next_from + waiting->next_count++) % WAITING_MAX];
 	*added = *unit;
 	added->bytes = bytes;
 	added->source->references++;
@@ -55,14 +48,18 @@ waiting_add_next(Waiting *waiting, const BatchUnit *unit)
 void
 waiting_commit(Waiting *waiting)
 {
-	forget(waiting->unit, &waiting->count);
-	memcpy(waiting->unit, waiting->next, waiting->next_count * sizeof(BatchUnit));
+	for (uint32 i = 0; i < waiting->count; i++)
+		forget(&waiting->unit[i]);
+	for (uint32 i = 0; i < waiting->next_count; i++)
+		waiting->unit[i] = waiting->next[(waiting->next_from + i) % WAITING_MAX];
 	waiting->count = waiting->next_count;
-	waiting->next_count = 0;
+	waiting->next_from = waiting->next_count = 0;
 }
 
 void
 waiting_abort(Waiting *waiting)
 {
-	forget(waiting->next, &waiting->next_count);
+	for (uint32 i = 0; i < waiting->next_count; i++)
+		forget(&waiting->next[(waiting->next_from + i) % WAITING_MAX]);
+	waiting->next_from = waiting->next_count = 0;
 }

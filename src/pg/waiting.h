@@ -27,7 +27,8 @@ typedef struct Waiting
 	MemoryContext context;		/* of the bytes */
 	BatchUnit	unit[WAITING_MAX];
 	uint32		count;
-	BatchUnit	next[WAITING_MAX];	/* what it becomes at commit */
+	BatchUnit	next[WAITING_MAX];	/* what it becomes at commit: a ring ... */
+	uint32		next_from;		/* ... that begins here */
 	uint32		next_count;
 } Waiting;
 

@@ -10,6 +10,7 @@
 #include <signal.h>
 
 #include "access/xact.h"
+#include "commands/prepare.h"
 #include "commands/trigger.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
@@ -17,6 +18,7 @@
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
+#include "storage/lock.h"
 #include "storage/proc.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -26,24 +28,65 @@
 
 #include "pg/worker.h"
 
-void
-worker_start(WorkerKind kind, bool connect)
+/* Set by worker_start() of those that are connected. */
+static TimeoutId patience_timeout = MAX_TIMEOUTS;
+
+/*
+ * Cancels once more what went on after its time-out: a user's trigger may catch
+ * that.  One that does so each time must not keep the server from stopping.
+ */
+static void
+lose_patience(void)
 {
-	WorkerOrder order;
+	if (ShutdownRequestPending)
+		ProcDiePending = true;
+	else
+		QueryCancelPending = true;
+	InterruptPending = true;
+	SetLatch(MyLatch);
+}
+
+/* Lets a transaction take so long. */
+static void
+start_time(int timeout_ms)
+{
+	TimestampTz second = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													 (int64) timeout_ms * 2);
+
+	enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
+	enable_timeout_every(patience_timeout, second, timeout_ms);
+}
+
+/* It may have come at the last moment: the work is done all the same. */
+static void
+stop_time(void)
+{
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	disable_timeout(patience_timeout, false);
+	QueryCancelPending = false;
+	ProcDiePending = false;
+}
+
+void
+worker_start(bool connect)
+{
+	WorkerOrder order = {.slot = SLOT_SUPERVISOR};
 	uint32		pauses;
 
+	if (connect)
+		memcpy(&order, MyBgworkerEntry->bgw_extra, sizeof(order));
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
 
 	/* A supervisor that was started anew may not know of one that still runs,
 	 * nor this worker of a pause that began while it was being started. */
-	if (!shared_take_slot(kind) || (connect && shared_is_paused(&pauses)))
+	if (!shared_take_slot(order.slot) || (connect && shared_is_paused(&pauses)))
 		proc_exit(1);
 	if (connect)
 	{
-		memcpy(&order, MyBgworkerEntry->bgw_extra, sizeof(order));
 		BackgroundWorkerInitializeConnectionByOid(order.database, order.role, 0);
+		patience_timeout = RegisterTimeout(USER_TIMEOUT, lose_patience);
 		/* Rows are estimated by thousands, which would compile every plan. */
 		SetConfigOption("jit", "off", PGC_USERSET, PGC_S_SESSION);
 	}
@@ -51,6 +94,17 @@ worker_start(WorkerKind kind, bool connect)
 		BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	pgstat_report_appname(MyBgworkerEntry->bgw_name);
 	pgstat_report_activity(STATE_IDLE, NULL);
+}
+
+/*
+ * Ends what a user's trigger may leave in the session whether the transaction
+ * commits or not: a session lives for months.
+ */
+static void
+forget_leftovers(void)
+{
+	DropAllPreparedStatements();
+	LockReleaseSession(USER_LOCKMETHOD);
 }
 
 ErrorData *
@@ -76,7 +130,7 @@ worker_transaction(void (*body) (void *arg), void *arg, int timeout_ms,
 
 			(void) set_config_option("lock_timeout", half, PGC_USERSET, PGC_S_SESSION,
 									 GUC_ACTION_SAVE, true, 0, false);
-			enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
+			start_time(timeout_ms);
 		}
 		body(arg);
 		PopActiveSnapshot();
@@ -85,9 +139,9 @@ worker_transaction(void (*body) (void *arg), void *arg, int timeout_ms,
 		do
 			AfterTriggerFireDeferred();
 		while (PreCommit_Portals(false));
-		disable_timeout(STATEMENT_TIMEOUT, false);
-		/* It may have come at the last moment: the work is done all the same. */
-		QueryCancelPending = false;
+		/* What is left of cursors WITH HOLD; no portal is ours. */
+		PortalHashTableDeleteAll();
+		stop_time();
 		/* A SET of a user's trigger must not outlive its transaction: with
 		 * default_transaction_read_only it would end all storing. */
 		AtEOXact_GUC(false, nest);
@@ -96,8 +150,7 @@ worker_transaction(void (*body) (void *arg), void *arg, int timeout_ms,
 	PG_CATCH();
 	{
 		HOLD_INTERRUPTS();
-		disable_timeout(STATEMENT_TIMEOUT, false);
-		QueryCancelPending = false;
+		stop_time();
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		AbortOutOfAnyTransaction();
@@ -106,6 +159,7 @@ worker_transaction(void (*body) (void *arg), void *arg, int timeout_ms,
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
+	forget_leftovers();
 	MemoryContextSwitchTo(context);
 	pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, NULL);

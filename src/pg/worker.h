@@ -14,14 +14,16 @@ typedef struct WorkerOrder
 {
 	Oid			database;
 	Oid			role;
+	int			slot;
 } WorkerOrder;
 
 /* Registers the supervisor; called while shared_preload_libraries are loaded. */
 extern void worker_register_supervisor(void);
 
 /* Installs signal handlers, takes the slot and connects: to the database of the
- * order, or to none.  Ends the process when another of its kind runs. */
-extern void worker_start(WorkerKind kind, bool connect);
+ * order (which settles the slot too), or to none.  Ends the process when the
+ * slot is taken. */
+extern void worker_start(bool connect);
 
 /*
  * Runs body in a transaction of its own, for at most timeout_ms (0 = no limit),

@@ -16,7 +16,7 @@ my $node = PT621->make('main');
 $node->safe_psql('postgres', 'CREATE DATABASE other');
 ok(
 	PT621::until_true(
-		sub { slurp_file($node->logfile) =~ /pt621: not listening: role pt621\.role does not exist/ }),
+		sub { slurp_file($node->logfile) =~ /pt621: not listening: the role that pt621\.role names does not exist/ }),
 	'without the role the log says why nothing listens');
 
 # In another database than pt621.database it is harmless.

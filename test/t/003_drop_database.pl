@@ -26,7 +26,7 @@ sub runs
 $node->create_extension('postgres');
 $node->listener_is('gone', 'no database: no listener');
 is( $node->safe_psql('postgres', "SELECT state, reason FROM pt621_stat_worker() WHERE worker = 'supervisor'"),
-	'closed|database pt621.database does not exist', '... and the supervisor says why');
+	'closed|the database that pt621.database names does not exist', '... and the supervisor says why');
 $node->safe_psql('postgres', 'CREATE DATABASE fleet');
 $node->create_extension('fleet');
 $node->listener_is('open', 'the database comes: the port opens', seconds => 15);

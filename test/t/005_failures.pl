@@ -329,12 +329,12 @@ $node->becomes("SELECT pid <> $pid AND state = 'open' FROM pt621_stat_worker() W
 
 $node->safe_psql('postgres', 'ALTER ROLE pt621 SUPERUSER');
 $node->becomes("SELECT concat_ws(': ', worker, state, reason) FROM pt621_stat_worker() WHERE worker <> 'maintenance' ORDER BY 1",
-	qr/^supervisor: closed: role pt621\.role is a superuser/, 'role pt621 a superuser: nobody listens, with the reason');
+	qr/^supervisor: closed: the role that pt621\.role names is a superuser/, 'role pt621 a superuser: nobody listens, with the reason');
 $node->safe_psql('postgres', 'ALTER ROLE pt621 NOSUPERUSER');
 $node->listener_is('open', '... until it is not', seconds => 15);
 $node->safe_psql('postgres', 'ALTER ROLE pt621 NOLOGIN');
 $node->becomes("SELECT concat_ws(': ', state, reason) FROM pt621_stat_worker() WHERE worker = 'supervisor'",
-	qr/^closed: role pt621\.role may not log in/, 'role pt621 without LOGIN: the same');
+	qr/^closed: the role that pt621\.role names may not log in/, 'role pt621 without LOGIN: the same');
 $node->safe_psql('postgres', 'ALTER ROLE pt621 LOGIN');
 $node->listener_is('open', '... until it has it', seconds => 15);
 $node->safe_psql('postgres', 'CREATE ROLE other; ALTER TABLE pt621.position OWNER TO other');

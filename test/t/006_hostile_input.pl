@@ -9,7 +9,9 @@ use PT621;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = PT621->listening('main');
+# Nobody is closed for what he sends, and all is kept: the bounds have tests of
+# their own.
+my $node = PT621->listening('main', conf => "pt621.max_bytes_without_record = 0\npt621.archive_strangers = 1GB\n");
 my $dir = PostgreSQL::Test::Utils::tempdir();
 my $began = $node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()');
 my $pid = $node->listener('pid');

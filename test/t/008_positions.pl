@@ -49,6 +49,19 @@ is($node->safe_psql('postgres', 'SELECT stored FROM pt621.position ORDER BY fix_
 is($node->safe_psql('postgres', q{SELECT to_char(fix_time AT TIME ZONE 'UTC', 'HH24:MI') FROM pt621.last_position}),
 	'12:01', '... and the last position is the last made, not the last sent');
 
+# A delta that had to wait for its base came before what comes along with that.
+my $base = record(time => '120000.000');
+my $next = record(time => '120015.000', speed => '11.50');
+
+$node->forget;
+my $socket = $node->tcp;
+PT621::put($socket, record(time => '115900.000') . delta($base, $next));
+$node->becomes('SELECT count(*), count(error) FROM pt621.frame', '2|1', 'a delta waits for its base');
+PT621::put($socket, $base . $next =~ s/\r\n$/#\n/r);
+$node->becomes($COUNT, '4|3', '... which comes with a stored copy of what the delta stands for');
+is($node->safe_psql('postgres', q{SELECT stored FROM pt621.position ORDER BY fix_time DESC LIMIT 1}), 'f', '... and the delta is the one kept');
+close($socket);
+
 # The order in which records come changes nothing.
 my @records = map
 {

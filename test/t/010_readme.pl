@@ -103,7 +103,7 @@ my ($columns) = slurp_rows(q{
 	 WHERE a.attrelid = 'pt621_record'::regclass}, $node);
 ok(($reference =~ s/\s+/ /gr) =~ /33 columns: \Q$columns->[0]\E\./, 'columns of pt621_record');
 
-foreach my $table (qw(device position frame last_position track))
+foreach my $table (qw(device position frame last_position track presence))
 {
 	# From the paragraph that opens with its name to the next that does so.
 	my ($part) = $section{Schema} =~ /^(\*\*`$table`\*\*.*?)(?=^\*\*`|\z)/ms;
@@ -207,7 +207,7 @@ cmp_ok($ran, '>=', 12, 'queries were found');
 
 # What the example trigger is there for.
 $node->safe_psql('fleet', q{
-	SELECT pt621_ingest('$IN1,1234567,101500.000,A,5230.9900,N,01322.6600,E,13.32,212.34,290421,,,A/00010/0/0/1500//f65//')});
+	SELECT pt621_ingest('$IN1,1234567,101500.000,A,5230.9900,N,01322.6600,E,13.32,212.34,290421,,,A/00010,00000/0/1500//f65//')});
 is($node->safe_psql('fleet', 'SELECT event FROM public.alarm'), 'sos', 'the example trigger keeps an alarm');
 
 $node->stop;

@@ -161,7 +161,7 @@ sub left_open
 	return grep { !$ended{ fileno($_) } } @_;
 }
 
-$node->configure('pt621.max_connections' => 10);
+$node->restart_with('pt621.max_connections' => 10);
 $node->wait_until("SELECT connections = 0 FROM pt621_stat_worker() WHERE worker = 'listener'");
 $node->settle;
 my $listener = pid('listener');

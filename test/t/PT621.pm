@@ -21,7 +21,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @ISA = qw(PostgreSQL::Test::Cluster Exporter);
-our @EXPORT = qw(bytea captured chain delta framed has_ipv6 record sent_by_peer);
+our @EXPORT = qw(bytea captured chain delta framed has_ipv6 readme_sql record sent_by_peer);
 
 # ------------------------------------------------------------------ bytes --
 
@@ -121,10 +121,22 @@ sub has_ipv6
 		LocalHost => '::1', LocalPort => 0, Proto => 'tcp', Listen => 1);
 }
 
+# The SQL of a section of README.md: what is indented below its heading.
+sub readme_sql
+{
+	my ($title) = @_;
+	my $readme = slurp_file(dirname(__FILE__) . '/../../README.md');
+	my ($section) = $readme =~ /^#+ \Q$title\E\n(.*?)(?=^#|\z)/ms
+	  or die "README.md has no section '$title'";
+
+	return join '', map { /^    (.*\n)/ ? $1 : () } split /^/, $section;
+}
+
 # ---------------------------------------------------------------- cluster --
 
 # Makes a cluster whose port opens as soon as there is the extension.
 #
+# What tests send is not slowed down, unless they ask for it.
 # conf: lines for postgresql.conf.  extra: options of initdb.
 sub make
 {
@@ -136,6 +148,7 @@ sub make
 shared_preload_libraries = 'pt621'
 pt621.listen_addresses = '127.0.0.1'
 pt621.port = 0
+pt621.max_record_rate = 0
 log_statement = none
 CONF
 	$node->start;
@@ -235,14 +248,17 @@ sub listener_is
 		$expected, $name, %options);
 }
 
+# Waits until so many listeners, and no others, have the port open.
 sub wait_open
 {
-	my ($self, $database) = @_;
+	my ($self, $database, $listeners) = @_;
 
+	$listeners //= 1;
 	$self->wait_until(
-		"SELECT count(*) = 1 FROM pt621_stat_worker() WHERE worker = 'listener' AND state = 'open'",
+		"SELECT count(*) = $listeners AND bool_and(state = 'open') AND count(DISTINCT port) = 1"
+		  . " FROM pt621_stat_worker() WHERE worker = 'listener'",
 		database => $database // 'postgres');
-	$self->{trackers_port} = $self->listener('port', $database);
+	$self->{trackers_port} = $self->listener('min(port)', $database);
 	return;
 }
 
@@ -271,6 +287,17 @@ sub configure
 	return;
 }
 
+# Likewise for settings that take a restart.
+sub restart_with
+{
+	my ($self, %settings) = @_;
+
+	$self->safe_psql('postgres', "ALTER SYSTEM SET $_ = '$settings{$_}'") foreach sort keys %settings;
+	$self->restart;
+	$self->wait_open;
+	return;
+}
+
 # Waits until the listener has begun a turn of its loop after this call.
 #
 # It counts its connections after reading and before the next turn, at whose
@@ -278,24 +305,25 @@ sub configure
 sub settle
 {
 	my ($self) = @_;
-	my $before = $self->listener('connections');
+	my $before = $self->listener('sum(connections)');
 	my $socket = $self->tcp;
 
-	$self->wait_until("SELECT connections > $before FROM pt621_stat_worker() WHERE worker = 'listener'");
+	$self->wait_until("SELECT sum(connections) > $before FROM pt621_stat_worker() WHERE worker = 'listener'");
 	close($socket);
-	$self->wait_until("SELECT connections <= $before FROM pt621_stat_worker() WHERE worker = 'listener'");
+	$self->wait_until("SELECT sum(connections) <= $before FROM pt621_stat_worker() WHERE worker = 'listener'");
 	return;
 }
 
 # --------------------------------------------------------------- trackers --
 
-# A socket to the port.  options: host, Proto, and those of IO::Socket::IP.
+# A socket to the port.  options: proto, host, port, from (an address of ours).
 sub connect_tracker
 {
 	my ($self, %options) = @_;
 	my $socket = IO::Socket::IP->new(
 		PeerHost => $options{host} // '127.0.0.1',
 		PeerPort => $options{port} // $self->{trackers_port},
+		(defined $options{from} ? (LocalHost => $options{from}) : ()),
 		Proto => $options{proto});
 
 	return undef if !$socket;
@@ -340,15 +368,47 @@ sub put
 sub put_apart
 {
 	my ($self, $socket, @pieces) = @_;
-	my $bytes = $self->listener('bytes');
+	my $bytes = $self->listener('sum(bytes)');
 
 	foreach my $piece (@pieces)
 	{
 		put($socket, $piece);
 		$bytes += length($piece);
-		$self->wait_until("SELECT bytes >= $bytes FROM pt621_stat_worker() WHERE worker = 'listener'");
+		$self->wait_until("SELECT sum(bytes) >= $bytes FROM pt621_stat_worker() WHERE worker = 'listener'");
 	}
 	return;
+}
+
+# The number of the listener that a connection or path has met; undef while none
+# has it.  A path exists from its first datagram on.
+sub listener_of
+{
+	my ($self, $socket) = @_;
+	my $number = $self->safe_psql('postgres',
+		sprintf("SELECT max(worker) FROM pt621_stat_connection() WHERE transport = '%s' AND peer = '%s' AND peer_port = %d",
+			$socket->socktype == Socket::SOCK_DGRAM ? 'udp' : 'tcp', $socket->sockhost, $socket->sockport));
+
+	return $number eq '' ? undef : $number;
+}
+
+# Connects until it is a listener that code accepts.  The system deals out
+# connections by their numbers, so that another try meets another listener.
+sub tcp_where
+{
+	my ($self, $code) = @_;
+
+	for (1 .. 500)
+	{
+		my $socket = $self->tcp;
+		my $number;
+
+		until_true(sub { defined($number = $self->listener_of($socket)) })
+		  or die 'no listener has accepted a connection';
+		local $_ = $number;
+		return $socket if $code->($number);
+		close($socket);
+	}
+	die 'no listener of those wanted has accepted a connection';
 }
 
 # Sends pieces by one TCP connection of its own, and closes it.
