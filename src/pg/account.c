@@ -98,9 +98,11 @@ complain_of_unit(BatchUnit *unit, TimestampTz now)
 			 errdetail("From %s; %u bytes that begin with \\x%s; " UINT64_FORMAT " more were not logged before.",
 					   describe_source(unit->source), unit->unit.size, head,
 					   complaint->unsaid),
-			 unit->sampled ?
-			 errhint("pt621.frame has the bytes and the reason in full, as far as pt621.archive says so.") :
-			 errhint("More than pt621.archive_strangers came in this minute: the bytes are not archived.")));
+			 unit->left_out ?
+			 errhint("More than %s came in this minute: the bytes are not archived.",
+					 unit->rejection == REJECT_QUARANTINED ? "pt621.archive_quarantined" :
+					 "pt621.archive_strangers") :
+			 errhint("pt621.frame has the bytes and the reason in full, as far as pt621.archive says so.")));
 	complaint->unsaid = 0;
 }
 

@@ -152,8 +152,11 @@ set_backlogged(Sessions *sessions, Session *session, bool backlogged)
  * tracker; what turns out to be a record is archived anyway.
  */
 static bool
-stranger_is_sampled(Sessions *sessions, TimestampTz now, Size size)
+stranger_is_sampled(Sessions *sessions, Size size)
 {
+	/* Not the time of receipt: what was held back for long is older than others. */
+	TimestampTz now = sessions->last_tick;
+
 	if (now < sessions->strangers_since ||
 		now >= sessions->strangers_since + USECS_PER_MINUTE)
 	{
@@ -182,7 +185,7 @@ add_unit(Sessions *sessions, Session *session, TimestampTz received_at,
 	else
 		session->noise = 0;
 	added->sampled = session->rank == RANK_BOUND || session->is_known ||
-		stranger_is_sampled(sessions, received_at, unit->size);
+		stranger_is_sampled(sessions, unit->size);
 	return true;
 }
 

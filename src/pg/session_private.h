@@ -80,7 +80,7 @@ struct Sessions
 	int			paths;
 	ClosedSample closed[CLOSE_REASONS];
 	bool		closed_unsaid;
-	TimestampTz last_tick;
+	TimestampTz last_tick;		/* when this turn began, about */
 	HTAB	   *rates;			/* of trackers that reported lately */
 	TimestampTz strangers_since;	/* when the minute began ... */
 	Size		strangers;		/* ... and how much they sent since */

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type_d.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -126,7 +127,8 @@ settle_quarantine(BatchUnit *unit)
 {
 	static TimestampTz minute = 0;
 	static Size used = 0;
-	TimestampTz now = unit->received_at;
+	/* Not the time of receipt: what was held back for long is older than others. */
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
 
 	if (unit->quarantine != QUARANTINE_OPEN)
 		return;

@@ -140,6 +140,28 @@ foreach my $type (SOCK_STREAM, SOCK_DGRAM)
 	is($node->{trackers_port}, $taken, '... and when it has gone the port opens');
 }
 
+# One that would share it on one of two addresses.
+{
+	socket(my $stranger, Socket::PF_INET, SOCK_STREAM, 0) or die "socket: $!";
+	setsockopt($stranger, SOL_SOCKET, SO_REUSEPORT, 1) or die "SO_REUSEPORT: $!";
+	bind($stranger, Socket::pack_sockaddr_in(0, Socket::inet_aton('127.0.0.2'))) or die "bind: $!";
+	listen($stranger, 10) or die "listen: $!";
+	my ($taken) = Socket::unpack_sockaddr_in(getsockname($stranger));
+
+	$node->configure('pt621.listen_addresses' => '127.0.0.1,127.0.0.2', 'pt621.port' => $taken, 'pt621.workers' => 2);
+	$node->becomes($REASONS, qr/^closed: another program has port $taken on one of/,
+		'a program that would share one of two addresses is noticed');
+	ok(!$node->connect_tracker(proto => 'tcp', port => $taken), '... and the port is not open at the other, either');
+	close($stranger);
+	$node->wait_open('postgres', 2);
+	is($node->{trackers_port}, $taken, '... and when it has gone the port opens');
+	my @records = map { new_record('1003') } 1 .. 2;
+
+	PT621::put($node->tcp(host => "127.0.0.$_"), $records[ $_ - 1 ]) foreach 1, 2;
+	$node->becomes(archived(@records), '2|0', '... at both addresses');
+	reopen_with(4, 'pt621.listen_addresses' => '127.0.0.1', 'pt621.workers' => 4);
+}
+
 # ---------------------------------------------------------------------------
 # More of them, and fewer
 # ---------------------------------------------------------------------------

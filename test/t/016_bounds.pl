@@ -95,14 +95,25 @@ sub still_reports
 # pt621.archive_strangers
 # ---------------------------------------------------------------------------
 
+my @slow = map { $node->tcp } 1 .. 5;
 my $stranger = $node->tcp;
 
+$node->put_apart($_, 'slow') foreach @slow;
 PT621::put($stranger, noise(64));
 $node->becomes(counter('units'), 64, 'a stranger sends 4 kB');
 # Twice as much when a minute ended just then.
 like(number('SELECT sum(length(bytes)) FROM pt621.frame'), qr/^(1024|1\d\d\d|20[0-4]\d)$/, '... of which 1 kB a minute is archived');
 is( number(q{SELECT (SELECT not_archived FROM pt621_stat_worker() WHERE worker = 'listener') + count(*) FROM pt621.frame}),
 	64, '... and the rest is counted');
+# What has come before the minute began does not begin another one.
+foreach my $at (1 .. 5)
+{
+	close(pop @slow);
+	$node->wait_until(counter('units') =~ s/sum\(units\)/sum(units) = 32 + 33 * $at/r);
+	PT621::put($stranger, noise(32));
+	$node->wait_until(counter('units') =~ s/sum\(units\)/sum(units) = 64 + 33 * $at/r);
+}
+cmp_ok(number('SELECT sum(length(bytes)) FROM pt621.frame'), '<=', 2048, '... also when lines end that had begun before');
 PT621::put($stranger, record(ident => '1601') . noise(1));
 $node->becomes($POSITIONS, 1, 'a record of it is stored all the same');
 $node->becomes("SELECT count(*) FROM pt621.frame WHERE ident = '1601' AND bytes ~ '^.POS' OR bytes ~ '^noise 00001' AND ident = '1601'"
@@ -116,6 +127,77 @@ is(number('SELECT count(*) FROM pt621.frame'), 0, '... really nothing');
 $node->send_udp(record(ident => '1602'));
 $node->becomes($POSITIONS, 1, '... but trackers are');
 is(number('SELECT count(*) FROM pt621.frame'), 1, '... with their bytes');
+
+# ---------------------------------------------------------------------------
+# Ids that are made up, and pt621.archive_quarantined
+# ---------------------------------------------------------------------------
+
+# Begins a part in which one tracker is registered; returns its connection.
+sub begin_with_one
+{
+	begin('pt621.archive_strangers' => 1, @_);
+	$node->safe_psql('postgres', "INSERT INTO pt621.device (ident) VALUES ('1603')");
+	return tracker('1603');
+}
+
+# Asks whether so many units were taken in, so many of them of the tracker that
+# is registered, and whether those that a condition names are archived up to 1 kB
+# a minute.  Those of a part before may have used it up.
+sub is_bounded
+{
+	my ($units, $ours, $which, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$node->becomes(counter('units'), $units, $name);
+	my $size = number("SELECT coalesce(sum(length(bytes)), 0) FROM pt621.frame WHERE $which");
+	cmp_ok($size, '<=', 2048, '... of which at most 1 kB a minute is archived');
+	is(number('SELECT (' . counter('not_archived') . ') + count(*) FROM pt621.frame'), $units, '... and the rest is counted');
+	is(number("SELECT count(*) FROM pt621.frame WHERE ident = '1603' AND error IS NULL"), $ours, '... and of a registered tracker there is all');
+	return;
+}
+
+my @made_up = map { record(ident => 990000 + $_) } 1 .. 50;
+my $liar;
+my $known = begin_with_one('pt621.unknown_devices' => 'quarantine', 'pt621.archive_quarantined' => 1);
+
+$stranger = $node->tcp;
+PT621::put($stranger, join('', @made_up[ 0 .. 24 ]));
+PT621::put($known, records('1603', 1, 50));
+$node->send_udp(@made_up[ 25 .. 49 ]);
+is_bounded(101, 51, 'error IS NOT NULL', 'a flood of ids in quarantine');
+close($_) foreach $known, $stranger;
+
+foreach my $case ([ 'quarantine', "encode(bytes, 'escape') LIKE 'noise%'" ], [ 'reject', 'error IS NOT NULL' ])
+{
+	my ($unknown, $which) = @$case;
+
+	$known = begin_with_one('pt621.unknown_devices' => $unknown, 'pt621.archive_quarantined' => undef);
+	$stranger = $node->tcp;
+	# The connection has named a tracker before the rest is read.
+	$node->put_apart($stranger, $made_up[0]);
+	$node->becomes(counter('units'), 2, "$unknown: an id that is made up");
+	PT621::put($stranger, join('', map { noise(1) . $_ } @made_up[ 1 .. 49 ]));
+	PT621::put($known, records('1603', 1, 50));
+	is_bounded(150, 51, $which, '... and more of them, with rubbish between them');
+	is(number('SELECT count(*) FROM pt621.device'), 1, '... and no tracker is made of any');
+	close($_) foreach $known, $stranger;
+}
+
+my @pieces = map { sprintf("\$PHD%d,40,%s\r\n", 40 * $_, 'x' x 40) } 0 .. 49;
+
+$known = begin_with_one('pt621.unknown_devices' => 'quarantine', 'pt621.archive_quarantined' => 1);
+close($known);
+$known = $node->udp;
+$stranger = $node->udp;
+$liar = $node->udp;
+PT621::put($known, record(ident => '1603', time => time_of(1)));
+PT621::put($liar, $made_up[0]);
+$node->becomes(counter('units'), 3, 'by datagrams, a tracker, one that is not registered and one without a name');
+$node->put_apart($_, join('', @pieces[ 0 .. 24 ]), join('', @pieces[ 25 .. 49 ])) foreach $known, $stranger, $liar;
+is_bounded(153, 52, 'ident IS NULL', '... send pieces of photos');
+cmp_ok(number("SELECT coalesce(sum(length(bytes)), 0) FROM pt621.frame WHERE ident <> '1603'"), '<=', 2048, '... of the one that is not registered no more, either');
+close($_) foreach $known, $stranger, $liar;
+begin('pt621.unknown_devices' => undef, 'pt621.archive_quarantined' => undef, 'pt621.archive_strangers' => 0);
 
 # ---------------------------------------------------------------------------
 # pt621.max_connections_per_address
@@ -221,6 +303,15 @@ ok( PT621::until_true(
 	'a path that is silent is forgotten');
 close($_) foreach $quiet, $busy;
 
+begin('pt621.idle_timeout' => 1);
+$quiet = $node->tcp;
+$node->put_apart($quiet, '$POS,1634,120000.000,A,48');
+my $received = number('SELECT clock_timestamp()');
+ok(PT621::closed_by_server($quiet), 'a connection is silent in the middle of a line, and is closed');
+$node->becomes(q{SELECT count(*), bool_and(received_at <= '} . $received . q{') FROM pt621.frame}, '1|t',
+	'... and what came of the line is archived, with the time at which it came');
+close($quiet);
+
 # What cannot be stored is not read, and who is not read is not silent.
 begin('pt621.idle_timeout' => 1, 'pt621.batch_size' => 1, 'pt621.statement_timeout' => 200);
 my $locker = $node->background_psql('postgres');
@@ -284,6 +375,41 @@ ok( PT621::until_true(
 			return number($POSITIONS) > 241;
 		}),
 	'... after a while it may report again');
+close($path);
+
+# Who has to wait cannot end a unit by its silence.
+begin('pt621.max_record_rate' => 1);
+my $base = record(ident => '1645', time => time_of(12));
+my $whole = record(ident => '1645', time => time_of(13), lat => '4808.1234', odometer => 2000);
+my $delta = PT621::delta($base, $whole);
+# The check byte, and a patch of as many bytes as it says.
+my $first_patch = 2 + 3 + unpack('x4C', $delta);
+
+$busy = $node->tcp;
+PT621::put($busy, records('1645', 1, 11) . $base . substr($delta, 0, $first_patch));
+$node->becomes(counter('throttled'), 1, 'a tracker has to wait in the middle of a delta');
+PT621::put($busy, substr($delta, $first_patch) . records('1645', 14, 14));
+$node->becomes($POSITIONS, 14, '... and when it is read again');
+is(number('SELECT count(*), count(error) FROM pt621.frame WHERE record = ' . bytea($whole) . ' AND bytes = ' . bytea($delta)), '1|0',
+	'... the delta is one unit');
+is(number('SELECT abs(ST_Y(geom) - 48 - 8.1234 / 60) < 1e-9 FROM pt621.position WHERE odometer_m = 2000'), 't',
+	'... and the position is right');
+close($busy);
+
+# Anybody can send datagrams in the name of a tracker.
+begin();
+$busy = tracker('1646');
+$path = $node->udp;
+$node->put_apart($path, records('1646', 1, 30));
+$node->becomes(counter('units'), 31, 'datagrams bring more records of a tracker than it may send');
+PT621::put($path, $_) foreach records('1646', 31, 31), records('1647', 31, 31);
+$node->becomes(counter('units'), 33, '... and another one, and one of another tracker');
+is(number("SELECT string_agg(ident, ',') FROM pt621.frame WHERE error = 'more records in a second than pt621.max_record_rate'"), '1646',
+	'... and only the tracker of which there are too many is refused');
+PT621::put($busy, records('1646', 101, 105));
+$node->becomes("SELECT count(*), count(error) FROM pt621.frame WHERE transport = 'tcp'", '6|0', '... the connection of the tracker is heard');
+is(number(counter('throttled')), 0, '... without waiting');
+close($_) foreach $busy, $path;
 begin('pt621.max_record_rate' => 0);
 $node->send_tcp(records('1644', 0, 999));
 $node->becomes($POSITIONS, 1000, 'at 0 there is no bound');
@@ -451,6 +577,17 @@ $node->send_udp(record(ident => 1690 + $_)) foreach 0 .. 9;
 $node->becomes("SELECT count(*) FROM pt621.device WHERE ident LIKE '169_'", 10, 'datagrams of more paths than are remembered are stored');
 is(number("SELECT count(*) <= 4 FROM pt621_stat_connection() WHERE transport = 'udp'"), 't', '... and no more are');
 close($_) foreach $first, $last, $newer, $refused, @unbound;
+
+begin('pt621.max_connections_per_address' => 2);
+my @inmates = (tracker('1695'), tracker('1696'), map { $node->tcp(from => '127.0.0.2') } 1 .. 2);
+$node->becomes($OPEN, 4, 'as many connections as there may be, and as many as each address may have');
+$refused = $node->tcp;
+ok(PT621::closed_by_server($refused), '... one more is refused');
+$node->becomes(counter('closed_by_reason', 'address'), 1, '... for its address');
+is(number($OPEN), 4, '... and nobody gives way to it');
+is(number(counter('closed_by_reason', 'gave_way')), 0, '... really nobody');
+close($_) foreach $refused, @inmates;
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET pt621.max_connections_per_address');
 
 # Over two workers it is the sum.
 $node->wait_until(counter('connections') =~ s/\QSELECT sum(connections)\E/SELECT sum(connections) = 0/r);

@@ -337,6 +337,47 @@ sub oldest_wins
 	return;
 }
 
+# ---------------------------------------------------------------------------
+# One that has gone before what it said is looked at
+# ---------------------------------------------------------------------------
+
+sub gone_at_once
+{
+	my ($case, $is_refused) = @_;
+	my $ident = begin();
+	my $blocker = begin();
+	my $older = $node->tcp;
+	my $number;
+
+	report($older, $ident);
+	my $stranger = another($older);
+	PT621::until_true(sub { defined($number = $node->listener_of($stranger)) });
+	my $busy = $several ? $node->tcp_where(sub { $_ == $number }) : $node->tcp;
+	my $record = new_record($ident);
+
+	# Its listener finds what it said and its end together.
+	while_locked(
+		sub {
+			PT621::put($busy, new_record($blocker));
+			$node->wait_until(
+				"SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'pt621 listener' AND wait_event_type = 'Lock'");
+			PT621::put($stranger, $record);
+			close($stranger);
+		});
+	$node->becomes('SELECT count(*), max(error) FROM pt621.frame WHERE bytes = ' . bytea($record),
+		$is_refused ? '1|another connection speaks for the tracker' : '1|',
+		"$case: a connection that ends as soon as it has spoken is " . ($is_refused ? 'refused' : 'heard'));
+	is(positions($ident), $is_refused ? 1 : 2, $is_refused ? '... and is no position' : '... and is a position');
+	$node->becomes(
+		'SELECT bound_conn = ' . conn($older) . ', conflicts, conflict_with = ' . conn($older)
+		  . ", conflict_conn <> conflict_with FROM pt621.device_state JOIN pt621.device ON id = device_id WHERE ident = '$ident'",
+		't|1|t|t', '... the one that is open still speaks for the tracker');
+	is(report($older, $ident), '', '... and goes on');
+	$node->becomes($COUNTED, $is_refused ? '1|1|0' : '1|0|0', '... and the conflict was counted');
+	close($_) foreach $older, $busy;
+	return;
+}
+
 foreach my $workers (1, 3)
 {
 	$several = $workers > 1;
@@ -350,6 +391,12 @@ foreach my $workers (1, 3)
 		$node->settle;
 		no_conflicts($case);
 		allowed_peers($case);
+		# As long as reading the end of a connection takes after its last bytes.
+		$node->configure('pt621.flush_interval' => 200);
+		$node->settle;
+		gone_at_once($case, $policy eq 'oldest');
+		$node->configure('pt621.flush_interval' => undef);
+		$node->settle;
 		if ($policy eq 'oldest')
 		{
 			oldest_wins($case);

@@ -156,5 +156,49 @@ $fleet->connect;
 ok($fleet->finish(500), '... the trackers come back and send all of it once more');
 $fleet->all_stored('... and every record is there, once');
 
+# ---------------------------------------------------------------------------
+# One that reports more than it may
+# ---------------------------------------------------------------------------
+
+# A tracker goes over its rate while the port is drained: nothing that the system
+# has taken in waits for the tracker to be read again.
+sub drained_over_rate
+{
+	my ($ident, $name, $close_port) = @_;
+	my $locker = $node->background_psql('postgres');
+	my $tracker = { ident => $ident };
+	my $socket = $node->tcp;
+
+	$locker->query_safe('BEGIN; LOCK TABLE pt621.device_state');
+	PT621::put($socket, Fleet::numbered($tracker, 0));
+	$node->wait_until(
+		"SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'pt621 listener' AND wait_event_type = 'Lock'");
+	PT621::put($socket, join('', map { Fleet::numbered($tracker, $_) } 1 .. 1000));
+	ok(PT621::until_true(sub { Fleet::unacknowledged($socket) == 0 }), "$name: 1000 records are there that nobody has read");
+	$close_port->($locker);
+	ok(PT621::closed_by_server($socket), '... their connection is closed');
+	$node->becomes("SELECT count(*), count(error) FROM pt621.frame WHERE ident = '$ident'", '1001|0', '... and all of them are stored');
+	return;
+}
+
+$node->restart_with('pt621.max_record_rate' => 1, 'pt621.batch_size' => 50, 'pt621.receive_buffer' => 1024);
+drained_over_rate(4000, 'port opened anew', sub {
+	my ($locker) = @_;
+
+	$node->configure('pt621.listen_addresses' => '127.0.0.1,127.0.0.2');
+	$locker->query_safe('COMMIT');
+	$locker->quit;
+});
+$node->wait_open;
+# The lock goes with the session that has it.
+drained_over_rate(4001, 'fast stop', sub {
+	my ($locker) = @_;
+
+	end_stop(begin_stop('fast'), '... the server stops');
+	$locker->{run}->finish;
+	$node->start;
+	$node->wait_open;
+});
+
 $node->stop;
 done_testing();

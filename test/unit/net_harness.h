@@ -64,6 +64,7 @@ typedef struct Owner
 	bool		nested;			/* one ran inside another */
 	size_t		grams[MAX_GRAMS];	/* sizes */
 	int			ngrams;
+	int			grams_max;		/* no room after so many; 0 = no limit */
 	int			bad_grams;		/* wrong content or cut */
 	struct sockaddr_storage gram_peer;
 } Owner;
@@ -97,7 +98,7 @@ room(void *arg, size_t size)
 	Owner	   *owner = arg;
 
 	owner->asked++;
-	return size <= owner->limit;
+	return size <= owner->limit && (owner->grams_max == 0 || owner->ngrams < owner->grams_max);
 }
 
 static void *

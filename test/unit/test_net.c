@@ -506,6 +506,93 @@ test_drain(void)
 	finish(&owner, "drain");
 }
 
+/*
+ * Draining ends also where libuv has not met the end of what a UDP socket holds:
+ * it stops after a number of datagrams, and the owner reads some without it.
+ */
+static void
+test_drain_datagrams(void)
+{
+	for (int self = 0; self < 2; self++)
+	{
+		static Owner owner;
+		int			port = start(&owner, NULL);
+		int			udp = client(SOCK_DGRAM, port);
+		int			most = 4 * NET_DATAGRAM_SLOTS;
+
+		for (int i = 0; i < most; i++)
+			send_gram(udp, 100);
+		/* All that there is room for, and then there is none to look for more. */
+		owner.grams_max = self ? most : 0;
+		net_server_drain(owner.server);
+		if (self)
+			ok(net_server_read_datagrams(owner.server), "the owner reads datagrams while draining");
+		owner.grams_max = 0;
+		PUMP_UNTIL(&owner, net_server_drained(owner.server));
+		ok(net_server_drained(owner.server), "drained, %s", self ? "when they were read" : "of datagrams in full reads");
+		is_int((long long) net_server_owed(owner.server), 0, "nothing is owed");
+		is_int(owner.ngrams, most, "every datagram came, once");
+		close(udp);
+		finish(&owner, "drain of datagrams");
+	}
+}
+
+/* A pause does not hold up draining, whether it was before or comes then. */
+static void
+test_drain_paused(void)
+{
+	static Owner owner;
+	int			port = start(&owner, NULL);
+	int			before = client(SOCK_STREAM, port);
+	int			while_draining;
+
+	PUMP_UNTIL(&owner, owner.opened == 1);
+	while_draining = client(SOCK_STREAM, port);
+	PUMP_UNTIL(&owner, owner.opened == 2);
+	net_conn_pause(owner.peers[0].conn, true);
+	say(before, "before");
+	for (int i = 0; i < 10; i++)
+		step(&owner);
+	is_int((long long) owner.peers[0].size, 0, "a paused connection is not read");
+	say(while_draining, "while draining");
+	net_server_drain(owner.server);
+	net_conn_pause(owner.peers[1].conn, true);
+	PUMP_UNTIL(&owner, net_server_drained(owner.server));
+	ok(net_server_drained(owner.server), "drained in spite of a pause");
+	is_int((long long) owner.peers[0].size, 6, "of a pause before");
+	is_int((long long) owner.peers[1].size, 14, "and of one while draining");
+	close(before);
+	close(while_draining);
+	finish(&owner, "drain of paused connections");
+}
+
+/* What came before a reset is handed over, and then the connection ends. */
+static void
+test_finish_reset(void)
+{
+	for (int paused = 0; paused < 2; paused++)
+	{
+		static Owner owner;
+		int			port = start(&owner, NULL);
+		int			fd = client(SOCK_STREAM, port);
+		struct linger hard = {1, 0};
+		int			end;
+
+		PUMP_UNTIL(&owner, owner.opened == 1);
+		net_conn_pause(owner.peers[0].conn, paused);
+		end = other_end(fd);
+		say(fd, "last words");
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+		close(fd);
+		(void) poll(&(struct pollfd) {end, POLLRDHUP, 0}, 1, WAIT_MS);
+		net_conn_finish(owner.peers[0].conn);
+		PUMP_UNTIL(&owner, owner.peers[0].closed);
+		is_int(owner.peers[0].closed, 1, "finishing one that the peer has reset ends it");
+		is_int((long long) owner.peers[0].size, 10, "and what it had sent comes before");
+		finish(&owner, "finish of a reset connection");
+	}
+}
+
 static void
 test_no_descriptors(void)
 {
@@ -584,6 +671,9 @@ main(void)
 		test_write();
 		test_stop_accepting();
 		test_drain();
+		test_drain_datagrams();
+		test_drain_paused();
+		test_finish_reset();
 		test_no_descriptors();
 	}
 	return done_testing();
