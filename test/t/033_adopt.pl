@@ -130,7 +130,8 @@ foreach my $round (1 .. 4)
 	my @calls = ($round == 3) ? (1 .. 3) : (1);
 	my $adopted = 0;
 
-	$node->start_load($ident) foreach 1 .. 2;
+	# Slower than it is adopted, or that would never come to its end.
+	$node->start_load($ident, rest => 5000) foreach 1 .. 2;
 	$node->wait_until("SELECT count(*) > 2000 FROM pt621.frame WHERE ident = '$ident'");
 	# Others may have added it before.
 	$node->safe_psql('postgres', "INSERT INTO pt621.device (ident) VALUES ('$ident')") if $round == 2;

@@ -486,9 +486,11 @@ sub keep_port
 # Starts a process that sends records of one tracker as fast as the port takes
 # them, connecting again when it must, until stop_load().  None of them is the
 # same as another.  Where the port closes and opens, keep_port() comes first.
+#
+# options: rest, microseconds between writes of 20 records
 sub start_load
 {
-	my ($self, $ident) = @_;
+	my ($self, $ident, %options) = @_;
 	my $pid = fork() // die "could not fork: $!";
 
 	if ($pid == 0)
@@ -516,6 +518,7 @@ sub start_load
 					time => sprintf('%02d%02d%02d.000', $second / 3600, $second / 60 % 60, $second % 60));
 			}
 			eval { put($socket, $bytes); 1 } or undef $socket;
+			usleep($options{rest}) if $options{rest};
 		}
 	}
 	push @{ $self->{loads} }, $pid;
