@@ -313,6 +313,18 @@ connections_displace(int64 conn, const SourceIdent *ident)
 }
 
 void
+connections_restore(int64 conn)
+{
+	ConnectionSlot *slot;
+
+	LWLockAcquire(connections_lock, LW_SHARED);
+	slot = find_slot(conn);
+	if (slot)
+		pg_atomic_write_u32(&slot->displaced, 0);
+	LWLockRelease(connections_lock);
+}
+
+void
 connections_wake(int64 conn)
 {
 	ConnectionSlot *slot;

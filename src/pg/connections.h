@@ -78,6 +78,9 @@ extern ConnectionKind connections_kind(int64 conn);
  * that it named last; false when it is not. */
 extern bool connections_displace(int64 conn, const SourceIdent *ident);
 
+/* Takes the mark off again: what it was for has not been committed. */
+extern void connections_restore(int64 conn);
+
 /* Wakes the worker of a connection that was marked. */
 extern void connections_wake(int64 conn);
 

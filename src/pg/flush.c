@@ -277,6 +277,8 @@ try_units(Flush *flush, uint32 from, uint32 to, const char *poison,
 	if (*error)
 	{
 		waiting_abort(flush->waiting);
+		for (uint32 i = 0; i < try.result.displaced_count; i++)
+			connections_restore(try.result.displaced[i]);
 		outcome = worker_error_is_transient(*error) ? SERVER_FAULT : DATA_FAULT;
 		complain(flush, *error, outcome);
 		/* Fewer connections make no room on a disk. */
