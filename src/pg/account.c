@@ -10,12 +10,11 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "pg/complaint.h"
 #include "pg/session_private.h"
 #include "pg/settings.h"
 #include "pg/shared.h"
 
-/* How long the log is spared what repeats itself. */
-#define SAY_AGAIN_MS		60000
 /* Bytes of a unit that the log shows. */
 #define HEAD_MAX			24
 /* So many seconds' worth of records may come at once. */
@@ -41,28 +40,6 @@ typedef struct Rate
 	TimestampTz at;
 } Rate;
 
-/* What was said last of a kind of complaint, and how often it was not. */
-typedef struct Complaint
-{
-	TimestampTz said_at;
-	uint64		unsaid;
-} Complaint;
-
-/* Tells whether a complaint should be written now. */
-static bool
-is_due(Complaint *complaint, TimestampTz now)
-{
-	/* Also when the clock was set back. */
-	if (now >= complaint->said_at &&
-		now < TimestampTzPlusMilliseconds(complaint->said_at, SAY_AGAIN_MS))
-	{
-		complaint->unsaid++;
-		return false;
-	}
-	complaint->said_at = now;
-	return true;
-}
-
 /* Describes where something came from, in the current memory context. */
 static char *
 describe_source(const Source *source)
@@ -87,7 +64,7 @@ complain_of_unit(BatchUnit *unit, TimestampTz now)
 	bool		is_policy = unit->rejection > PT621_DELTA_INSANE &&
 		unit->rejection != REJECT_FOREIGN;
 
-	if (unit->rejection == REJECT_REFUSED || !is_due(complaint, now))
+	if (unit->rejection == REJECT_REFUSED || !complaint_is_due(complaint, now))
 		return;					/* a refusal was told with its error */
 	head[hex_encode((const char *) unit->bytes, size, head)] = '\0';
 	ereport(LOG,
@@ -282,7 +259,7 @@ sessions_say_closed(Sessions *sessions)
 			continue;
 		complaints[i].unsaid += sample->count - 1;
 		sample->count = 0;
-		if (!is_due(&complaints[i], now))
+		if (!complaint_is_due(&complaints[i], now))
 			continue;
 		ereport(LOG,
 				(errcode(close_reason_sqlstate((CloseReason) i)),

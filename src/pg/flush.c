@@ -19,6 +19,7 @@
 #include "postmaster/interrupt.h"
 #include "utils/memutils.h"
 
+#include "pg/complaint.h"
 #include "pg/connections.h"
 #include "pg/flush.h"
 #include "pg/gate.h"
@@ -30,8 +31,6 @@
 /* Pauses between tries, doubled from one to the other. */
 #define BACKOFF_MIN_MS	100
 #define BACKOFF_MAX_MS	5000
-/* How long the log is spared a failure that repeats itself. */
-#define SAY_AGAIN_MS	60000
 /* How often it is looked whether what waits for its base can be read: another
  * worker may have stored that. */
 #define LOOK_AGAIN_MS	1000
@@ -60,7 +59,7 @@ struct Flush
 	int			backoff_ms;
 	TimestampTz deadline;		/* of all tries; DT_NOEND = none */
 	int			said_sqlstate;	/* in the log last; 0 = nothing */
-	TimestampTz said_at;
+	Complaint	complaint;		/* of that one */
 	char		closed_reason[SHARED_TEXT_MAX];
 };
 
@@ -218,14 +217,12 @@ store_try(void *arg)
 static void
 complain(Flush *flush, const ErrorData *error, Outcome outcome)
 {
-	TimestampTz now = GetCurrentTimestamp();
-
 	shared_set_error(error->sqlerrcode, error->message);
-	if (flush->said_sqlstate == error->sqlerrcode &&
-		now < TimestampTzPlusMilliseconds(flush->said_at, SAY_AGAIN_MS))
-		return;
+	if (flush->said_sqlstate != error->sqlerrcode)
+		memset(&flush->complaint, 0, sizeof(flush->complaint));
 	flush->said_sqlstate = error->sqlerrcode;
-	flush->said_at = now;
+	if (!complaint_is_due(&flush->complaint, GetCurrentTimestamp()))
+		return;
 	ereport(LOG,
 			(errcode(error->sqlerrcode),
 			 errmsg("pt621: a batch could not be stored: %s: %s",

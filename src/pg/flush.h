@@ -1,6 +1,6 @@
 /*
  * flush.h
- *		Stores the listener's batch: when, and what happens when that fails.
+ *		Stores the listener's batches: when, and what happens when that fails.
  */
 #ifndef PT621_PG_FLUSH_H
 #define PT621_PG_FLUSH_H
@@ -17,11 +17,11 @@ typedef struct FlushHandlers
 	/* Units from .. to - 1 are stored: what became of each is written in it. */
 	void		(*stored) (Batch *batch, uint32 from, uint32 to);
 
-	/* The server is short of memory, descriptors or disk. */
+	/* The server is short of memory or descriptors. */
 	void		(*short_of_resources) (void);
 } FlushHandlers;
 
-/* Makes it with an empty batch, in the current memory context. */
+/* Makes it with two empty batches, in the current memory context. */
 extern Flush *flush_new(const FlushHandlers *handlers);
 
 /* The batch to fill. */
@@ -45,7 +45,7 @@ extern TimestampTz flush_due(Flush *flush, bool full);
 extern bool flush_is_due(Flush *flush, bool full);
 
 /* Whether a try has failed for a reason that may pass, and it is too early for
- * the next: nothing should be read meanwhile. */
+ * the next. */
 extern bool flush_is_backing_off(const Flush *flush);
 
 /* From this time on nothing is tried any more. */
@@ -56,10 +56,10 @@ extern void flush_set_deadline(Flush *flush, TimestampTz deadline);
 extern void flush_hurry(Flush *flush);
 
 /*
- * Stores the batch that was set aside.  A unit that cannot be stored is archived with the reason,
- * alone; when the server is at fault the batch is kept, and flush_due() says
- * when to try again.  Returns NULL, or why nothing can be stored in this
- * database for now.
+ * Stores the batch that was set aside.  A unit that cannot be stored is archived
+ * with the reason, alone; when the server is at fault the batch is kept, and
+ * flush_due() says when to try again.  Returns NULL, or why nothing can be stored
+ * in this database for now.
  */
 extern char *flush_batch(Flush *flush);
 

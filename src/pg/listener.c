@@ -4,7 +4,7 @@
  *
  * One loop: wait for sockets, latch or a deadline; read what has come into the
  * batch; store it, one transaction a batch.  While a batch is being stored only
- * datagrams and a batch's worth of the rest are read: the system's buffers are
+ * datagrams are read, into the other one: for the rest the system's buffers are
  * the queue, and TCP pushes back.
  *
  * Invariants.  A unit leaves the batch when its transaction has committed, and

@@ -184,7 +184,7 @@ add_unit(Sessions *sessions, Session *session, TimestampTz received_at,
 		session->noise += unit->size;
 	else
 		session->noise = 0;
-	added->sampled = session->rank == RANK_BOUND || session->is_known ||
+	added->sampled = session->is_known ||
 		stranger_is_sampled(sessions, unit->size);
 	return true;
 }
@@ -303,7 +303,7 @@ session_split_stream(Sessions *sessions, Session *session, const uint8 *data,
 	}
 	set_backlogged(sessions, session, sessions->full && size > taken);
 	session_set_quiet(sessions, session, !session->is_backlogged && size > taken &&
-			  input == PT621_INPUT_MORE);
+					  input == PT621_INPUT_MORE);
 }
 
 /* Makes room for a new connection; true when one gave way. */
@@ -330,7 +330,6 @@ sessions_open(Sessions *sessions, const struct sockaddr *peer, void *conn, bool 
 {
 	Session    *session = session_new(sessions, peer, false);
 	CloseReason reason = CLOSE_REFUSED;
-	bool		refused;
 
 	if (session == NULL)
 	{
@@ -339,8 +338,7 @@ sessions_open(Sessions *sessions, const struct sockaddr *peer, void *conn, bool 
 	}
 	/* It is no candidate for giving way itself. */
 	dlist_delete(&session->active);
-	refused = connections_address_is_full(&session->source);
-	if (refused)
+	if (connections_address_is_full(&session->source))
 		reason = CLOSE_ADDRESS; /* nobody gives way to such */
 	else if (!crowded || give_way(sessions))
 	{

@@ -6,7 +6,8 @@
  * that was read is in the batch, or kept by its session until the batch has
  * room again; while any is kept for want of room, sessions_full() says that
  * nothing more should be read.  What is kept is bounded by
- * pt621.max_pending_memory, and by one read where the batch is full.
+ * pt621.max_pending_memory, and where the batch is full by one read more, of a
+ * connection or of datagrams.
  */
 #ifndef PT621_PG_SESSION_H
 #define PT621_PG_SESSION_H

@@ -19,8 +19,8 @@
 /* Sessions by who gives way first. */
 typedef enum SessionRank
 {
-	RANK_UNBOUND,				/* TCP, and no tracker of ours has reported by it */
-	RANK_BOUND,
+	RANK_UNBOUND,				/* TCP, not known */
+	RANK_BOUND,					/* TCP, known */
 	RANK_PATH,					/* UDP */
 	SESSION_RANKS
 } SessionRank;
@@ -34,7 +34,7 @@ struct Session
 	dlist_node	active;			/* of its rank, by last_activity, oldest first */
 	TimestampTz last_activity;	/* of its last bytes, or when it was looked at since */
 	TimestampTz received_at;	/* of its last bytes */
-	bool		is_known;		/* a path by which a tracker of ours has reported */
+	bool		is_known;		/* a tracker of ours has reported by it */
 	bool		undecided;		/* its first bytes may be of another protocol */
 	bool		closing;		/* it was given up; its end will be told ... */
 	bool		finishing;		/* ... when what has arrived of it is read */
@@ -93,6 +93,7 @@ extern void session_set_rank(Sessions *sessions, Session *session, SessionRank r
 extern void session_close(Sessions *sessions, Session *session, CloseReason reason);
 extern void session_finish(Sessions *sessions, Session *session, CloseReason reason);
 extern void session_release_slot(Session *session);
+
 /* Tells whether so many bytes without a record are too many. */
 extern bool session_is_noisy(const Session *session, Size bytes);
 

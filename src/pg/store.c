@@ -31,7 +31,6 @@
  * row, fewer arrive meanwhile than a system's default buffer holds (512). */
 #define SLICE	1000
 
-
 void		(*store_pause) (void) = NULL;
 bool		(*store_over_rate) (const SourceIdent *ident) = NULL;
 

@@ -106,6 +106,7 @@ claim(Run *run, Device *device, Source *source)
 		return REJECT_NONE;
 	if (source->slot == NULL)
 		note_conflict(run, device, source); /* it has ended, the other has not */
+	/* More of them settle it with what they send next. */
 	else if (run->result->displaced_count < DISPLACED_MAX)
 	{
 		note_conflict(run, device, source);

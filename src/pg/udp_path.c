@@ -136,7 +136,7 @@ find_path(Sessions *sessions, const struct sockaddr *peer)
 /* Keeps a datagram, or what is left of one, until the batch has room. */
 static void
 keep_spill(Sessions *sessions, Session *session, TimestampTz received_at,
-	  const Pt621Splitter *splitter, const uint8 *data, Size size)
+		   const Pt621Splitter *splitter, const uint8 *data, Size size)
 {
 	Spill	   *kept = MemoryContextAllocExtended(sessions->context,
 												  offsetof(Spill, bytes) + size,

@@ -22,10 +22,10 @@ Fleet::lift_bounds($node);
 # It must open again where the trackers look for it.
 $node->keep_port;
 
-# What a connection may lose.  The system grants twice what is asked for, less if
-# it has a bound of its own, and counts its overhead in that.  The batch in flight
-# includes the rest of one read that was too much for it.
-my $GRANTED = 2 * 16 * 1024;
+# What a connection may lose: the setting, which is what the system grants, or less
+# if it has a bound of its own.  The batch in flight includes the rest of one read
+# that was too much for it.
+my $GRANTED = 16 * 1024;
 my $IN_FLIGHT = $BATCH * length(record(odometer => 1_000_000)) + 65536;
 
 sub kill_listener

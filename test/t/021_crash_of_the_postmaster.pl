@@ -19,7 +19,7 @@ Fleet::lift_bounds($node);
 $node->keep_port;
 
 # As in the test of a listener that is killed.
-my $MAY_LOSE = 2 * 16 * 1024 + $BATCH * length(record(odometer => 1_000_000)) + 65536;
+my $MAY_LOSE = 16 * 1024 + $BATCH * length(record(odometer => 1_000_000)) + 65536;
 
 # All processes of the server that trackers or other sessions could notice.
 sub processes
