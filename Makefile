@@ -11,13 +11,13 @@ MODULE_big := pt621
 BUILD ?= build
 
 # The pure parts know nothing of PostgreSQL; src/pg is the rest.
-PURE_SRC  := $(sort $(wildcard src/codec/*.c src/geo/*.c src/net/*.c))
+PURE_SRC  := $(sort $(wildcard src/codec/*.c src/detect/*.c src/geo/*.c src/net/*.c))
 PG_SRC    := $(sort $(wildcard src/pg/*.c))
 PURE_OBJS := $(PURE_SRC:src/%.c=$(BUILD)/obj/%.o)
 PG_OBJS   := $(PG_SRC:src/%.c=$(BUILD)/obj/%.o)
 OBJS      := $(PURE_OBJS) $(PG_OBJS)
 
-LIBRARIES  := -luv $(if $(wildcard src/geo/*.c),-lgeos_c)
+LIBRARIES  := -luv $(if $(wildcard src/geo/*.c),-lgeos_c -lm)
 SHLIB_LINK := $(LIBRARIES)
 
 INSTALL_SQL := $(sort $(wildcard sql/install/*.sql))
@@ -70,7 +70,7 @@ FUZZ_CFLAGS     := $(PURE_CFLAGS) -O1 $(SANITIZE) -fsanitize=fuzzer
 .DEFAULT_GOAL := all
 
 # These work before PostgreSQL is there.
-WITHOUT_PGXS := help deps check check-% fuzz bench run stop dist \
+WITHOUT_PGXS := help deps check check-% soak exact fuzz bench run stop dist \
 	unit-tests fuzzers $(BUILD)/unit/% $(BUILD)/fuzz/%
 
 ifneq ($(filter-out $(WITHOUT_PGXS),$(or $(MAKECMDGOALS),all)),)
@@ -160,7 +160,7 @@ $(TOOLS): $(BUILD)/%: test/%.c $(PURE_OBJS) Makefile
 
 # ---------------------------------------------------------------- commands --
 
-.PHONY: help deps check fuzz bench run stop dist
+.PHONY: help deps check soak exact fuzz bench run stop dist
 
 help: ## this list
 	@echo 'make                 builds the extension'
@@ -180,11 +180,17 @@ endif
 check-%: ## one part: unit, fuzz, regress or tap; TESTS='name*' picks some
 	@bash test/tool/check.sh $*
 
+soak: ## a simulated day in PERMUTATIONS (1000) random orders, from SEED on
+	@PERMUTATIONS=$${PERMUTATIONS:-1000} bash test/tool/check.sh soak
+
 fuzz: ## runs each fuzz harness for FUZZ_SECONDS (600); keeps what it learns
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} FUZZ_CORPUS=$(BUILD)/fuzz/corpus bash test/tool/check.sh fuzz
 
 bench: ## measures; see test/bench
 	@bash test/bench/run.sh
+
+exact: ## compares the fences with PostGIS, point by point; see test/exact
+	@bash test/exact/run.sh
 
 run: ## starts a throw-away server that listens to trackers
 	@bash test/tool/run.sh
