@@ -49,7 +49,7 @@ UNION ALL
 SELECT 'position', d.ident, to_jsonb(p) - '{device_id,frame_seq}'::text[] || jsonb_build_object('bytes', f.bytes), count(*)
   FROM pt621.position p JOIN pt621.device d ON d.id = p.device_id LEFT JOIN pt621.frame f ON f.received_at = p.received_at AND f.seq = p.frame_seq GROUP BY 1, 2, 3
 UNION ALL
-SELECT 'state', d.ident, to_jsonb(s) - '{device_id,last_conn,report_interval}'::text[], count(*)
+SELECT 'state', d.ident, to_jsonb(s) - '{device_id,last_conn,report_interval,detectors}'::text[], count(*)
   FROM pt621.device_state s JOIN pt621.device d ON d.id = s.device_id GROUP BY 1, 2, 3;
 
 -- ------------------------------------------------------------------------ which ids --

@@ -84,7 +84,8 @@ SELECT signature, provolatile AS vol, proparallel AS par, proisstrict AS strict,
  WHERE comment NOT LIKE 'internal:%'
  ORDER BY signature COLLATE "C";
 
--- Functions that everybody may execute: none of them reads or writes a table.
+-- Functions that everybody may execute: none of them writes a table, or reads
+-- one but with the rights of whoever asks.
 SELECT signature
   FROM fn
  WHERE has_function_privilege('public', oid, 'EXECUTE')

@@ -78,7 +78,7 @@ SELECT parent, month, name, bound FROM pg_temp.partition EXCEPT SELECT * FROM be
 -- A valid primary key on every table and partition.
 SELECT c.oid::regclass AS "without a primary key"
   FROM pg_class c
- WHERE c.relnamespace = 'pt621'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> 'layout'
+ WHERE c.relnamespace = 'pt621'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname NOT IN ('layout', 'geofence_stamp')
    AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indisvalid);
 SELECT i.indrelid::regclass AS "table", pg_get_indexdef(i.indexrelid) AS "primary key"
   FROM pg_index i

@@ -256,19 +256,22 @@ BEGIN
     END IF;
     INSERT INTO pt621.layout (version) SELECT 0 WHERE NOT EXISTS (SELECT FROM pt621.layout);
     SELECT l.version INTO layout FROM pt621.layout l FOR UPDATE;
-    IF layout > 2 THEN
-        RAISE EXCEPTION 'the tables have layout %, this version of pt621 knows 2', layout
+    IF layout > 3 THEN
+        RAISE EXCEPTION 'the tables have layout %, this version of pt621 knows 3', layout
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'They were made by a newer version: install that version of pt621.';
     END IF;
     PERFORM @extschema@.pt621_layout_1(postgis);
     PERFORM @extschema@.pt621_layout_2();
-    IF layout < 2 THEN
-        UPDATE pt621.layout SET version = 2;
+    PERFORM @extschema@.pt621_layout_3(postgis);
+    IF layout < 3 THEN
+        UPDATE pt621.layout SET version = 3;
     END IF;
     PERFORM @extschema@.pt621_views_1(postgis);
     PERFORM @extschema@.pt621_create_triggers();
+    PERFORM @extschema@.pt621_geofence_catch_up();
     PERFORM @extschema@.pt621_comment_tables();
+    PERFORM @extschema@.pt621_comment_layout_3();
     -- Not pt621_maintain(): what was just restored is not to be dropped here.
     PERFORM @extschema@.pt621_add_partitions();
     PERFORM @extschema@.pt621_fire_deferred(before);

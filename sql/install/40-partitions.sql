@@ -209,6 +209,7 @@ DECLARE
     before text[]  := @extschema@.pt621_put_off();
     made   integer := @extschema@.pt621_add_partitions();
 BEGIN
+    PERFORM @extschema@.pt621_forget_pieces();
     PERFORM @extschema@.pt621_fire_deferred(before);
     -- Last, since from here on others wait for us.
     made := made + @extschema@.pt621_drop_expired();

@@ -13,6 +13,7 @@ DECLARE
     wanted integer[] := ARRAY(SELECT DISTINCT d FROM unnest(devices) d
                                WHERE EXISTS (SELECT FROM pt621.device v WHERE v.id = d)
                                ORDER BY d);
+    locked integer[];
     -- Of what is older the table may have lost the rows, and the state has them.
     dropped timestamptz := now() - @extschema@.pt621_retention('position');
 BEGIN
@@ -22,14 +23,23 @@ BEGIN
             USING ERRCODE = 'array_subscript_error';
     END IF;
 
+    -- With those that they are linked with: two of us who store records of one
+    -- each would miss those of the other.
+    locked := ARRAY(SELECT d FROM unnest(wanted) d
+                     UNION
+                    SELECT p FROM @extschema@.pt621_partners(wanted) p
+                     WHERE EXISTS (SELECT FROM pt621.device_link)
+                     ORDER BY 1);
     INSERT INTO pt621.device_state (device_id)
-    SELECT d FROM unnest(wanted) d
+    SELECT d FROM unnest(locked) d
      WHERE NOT EXISTS (SELECT FROM pt621.device_state s WHERE s.device_id = d)
      ORDER BY d
         ON CONFLICT DO NOTHING;
     -- In device order, as the listener does: two of us cannot deadlock.
-    PERFORM FROM pt621.device_state s WHERE s.device_id = ANY (wanted) ORDER BY s.device_id FOR UPDATE;
+    PERFORM FROM pt621.device_state s WHERE s.device_id = ANY (locked) ORDER BY s.device_id FOR UPDATE;
 
+    -- What was last known before the periods still is: most records know neither
+    -- ignition nor driver, and to look for one would be to read them all.
     -- 65536: time of receipt, which says nothing about when.  Of two records of
     -- one second ignition on counts, and of two drivers the one that sorts last:
     -- what the store settles without a look at the table.
@@ -54,7 +64,14 @@ BEGIN
             UNION ALL
             SELECT r.driver, r.fix_time
              LIMIT 1)
-      FROM unnest(wanted) w (device_id)
+      FROM (SELECT t.device_id,
+                   CASE WHEN t.ignition_time >= c.low THEN '-infinity' ELSE coalesce(t.ignition_time, c.low) END AS ignition_from,
+                   CASE WHEN t.driver_time >= c.low THEN '-infinity' ELSE coalesce(t.driver_time, c.low) END AS driver_from
+              FROM (SELECT d.device_id, min(coalesce(lower(d.period), '-infinity')) AS low
+                      FROM unnest(devices, periods) d (device_id, period)
+                     GROUP BY d.device_id) c
+              JOIN pt621.device_state t ON t.device_id = c.device_id
+             WHERE t.device_id = ANY (wanted)) w
       LEFT JOIN LATERAL (SELECT p.* FROM pt621.position p
                           WHERE p.device_id = w.device_id AND p.valid AND p.quality & 65536 = 0
                           ORDER BY p.fix_time DESC, p.code DESC, p.digest DESC LIMIT 1) f ON true
@@ -63,11 +80,21 @@ BEGIN
                           ORDER BY p.fix_time DESC, p.code DESC, p.digest DESC LIMIT 1) n ON true
       LEFT JOIN LATERAL (SELECT p.* FROM pt621.position p
                           WHERE p.device_id = w.device_id AND p.ignition IS NOT NULL AND p.quality & 65536 = 0
+                            AND p.fix_time >= w.ignition_from
                           ORDER BY p.fix_time DESC, p.ignition DESC LIMIT 1) i ON true
       LEFT JOIN LATERAL (SELECT p.* FROM pt621.position p
                           WHERE p.device_id = w.device_id AND p.driver IS NOT NULL AND p.quality & 65536 = 0
+                            AND p.fix_time >= w.driver_from
                           ORDER BY p.fix_time DESC, p.driver COLLATE "C" DESC LIMIT 1) r ON true
      WHERE s.device_id = w.device_id;
+
+    PERFORM @extschema@.pt621_detect(array_agg(p.device_id ORDER BY p.device_id, p.low, p.high),
+                                     array_agg(p.low ORDER BY p.device_id, p.low, p.high),
+                                     array_agg(p.high ORDER BY p.device_id, p.low, p.high))
+       FROM (SELECT d.device_id, coalesce(lower(d.period), '-infinity') AS low, coalesce(upper(d.period), 'infinity') AS high
+               FROM unnest(devices, periods) d (device_id, period)
+              WHERE d.device_id = ANY (wanted) AND NOT isempty(d.period)) p;
+    PERFORM @extschema@.pt621_derive_proximity(devices, periods);
     IF outermost THEN
         PERFORM @extschema@.pt621_fire_deferred(before);
         PERFORM @extschema@.pt621_restore_settings();
@@ -75,7 +102,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_derive(integer[], tstzrange[]) IS
-'brings up to date what is derived from the positions of these devices in these periods (arrays in step): for now the last fix, ignition and driver in device_state';
+'brings up to date what is derived from the positions of these devices in these periods (arrays in step): the last fix, ignition and driver in device_state, geofence_visit and event';
 
 CREATE FUNCTION @extschema@.pt621_storing()
 RETURNS boolean
@@ -98,7 +125,16 @@ BEGIN
     IF @extschema@.pt621_storing() AND pg_trigger_depth() = 1 THEN
         RETURN NULL;
     END IF;
-    IF TG_OP = 'INSERT' THEN
+    IF TG_OP = 'TRUNCATE' THEN
+        -- As if each row had been deleted.
+        DELETE FROM pt621.track_piece;
+        UPDATE pt621.device_state
+           SET fix_time = NULL, fix_code = NULL, fix_digest = NULL, geom = NULL, speed_kmh = NULL, course = NULL,
+               newest_time = NULL, ignition = NULL, ignition_time = NULL, driver = NULL, driver_time = NULL, detectors = NULL;
+        UPDATE pt621.geofence_visit SET superseded_at = now() WHERE superseded_at IS NULL;
+        UPDATE pt621.event SET superseded_at = now() WHERE superseded_at IS NULL AND kind = ANY (@extschema@.pt621_event_kinds());
+        RETURN NULL;
+    ELSIF TG_OP = 'INSERT' THEN
         SELECT array_agg(c.device_id), array_agg(tstzrange(c.low, c.high, '[]')) INTO devices, periods
           FROM (SELECT n.device_id, min(n.fix_time) AS low, max(n.fix_time) AS high
                   FROM new_row n GROUP BY n.device_id, date_trunc('day', n.fix_time, 'UTC')) c;
@@ -132,16 +168,35 @@ DECLARE
     due record;
 BEGIN
     FOR due IN
-        SELECT t.name, t.event, t.tables
-          FROM (VALUES ('pt621_derive_insert'::name, 'INSERT', 'NEW TABLE AS new_row'),
-                       ('pt621_derive_update', 'UPDATE', 'OLD TABLE AS old_row NEW TABLE AS new_row'),
-                       ('pt621_derive_delete', 'DELETE', 'OLD TABLE AS old_row')) t (name, event, tables)
+        SELECT t.name, t.relation, t.event, t.rows, t.function
+          FROM (VALUES ('pt621_derive_insert'::name, 'position'::name, 'AFTER INSERT',
+                        'REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT', 'pt621_position_changed'),
+                       ('pt621_derive_update', 'position', 'AFTER UPDATE',
+                        'REFERENCING OLD TABLE AS old_row NEW TABLE AS new_row FOR EACH STATEMENT', 'pt621_position_changed'),
+                       ('pt621_derive_delete', 'position', 'AFTER DELETE',
+                        'REFERENCING OLD TABLE AS old_row FOR EACH STATEMENT', 'pt621_position_changed'),
+                       ('pt621_derive_truncate', 'position', 'AFTER TRUNCATE', 'FOR EACH STATEMENT', 'pt621_position_changed'),
+                       ('pt621_geofence_check', 'geofence', 'BEFORE INSERT OR UPDATE', 'FOR EACH ROW', 'pt621_geofence_check'),
+                       ('pt621_geofence_insert', 'geofence', 'AFTER INSERT',
+                        'REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT', 'pt621_geofence_changed'),
+                       ('pt621_geofence_update', 'geofence', 'AFTER UPDATE',
+                        'REFERENCING OLD TABLE AS old_row NEW TABLE AS new_row FOR EACH STATEMENT', 'pt621_geofence_changed'),
+                       ('pt621_geofence_delete', 'geofence', 'AFTER DELETE',
+                        'REFERENCING OLD TABLE AS old_row FOR EACH STATEMENT', 'pt621_geofence_changed'),
+                       ('pt621_geofence_truncate', 'geofence', 'AFTER TRUNCATE', 'FOR EACH STATEMENT', 'pt621_geofence_changed'),
+                       ('pt621_link_insert', 'device_link', 'AFTER INSERT',
+                        'REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT', 'pt621_link_changed'),
+                       ('pt621_link_update', 'device_link', 'AFTER UPDATE',
+                        'REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT', 'pt621_link_changed'),
+                       ('pt621_device_version', 'device', 'BEFORE UPDATE',
+                        'FOR EACH ROW WHEN (OLD.groups IS DISTINCT FROM NEW.groups '
+                        'OR OLD.speed_limit_kmh IS DISTINCT FROM NEW.speed_limit_kmh)', 'pt621_device_changed'))
+               t (name, relation, event, rows, function)
          WHERE NOT EXISTS (SELECT FROM pg_trigger g
-                            WHERE g.tgrelid = 'pt621.position'::regclass AND g.tgname = t.name)
+                            WHERE g.tgrelid = ('pt621.' || t.relation)::regclass AND g.tgname = t.name)
     LOOP
-        EXECUTE format('CREATE TRIGGER %I AFTER %s ON pt621.position REFERENCING %s '
-                       'FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.pt621_position_changed()',
-                       due.name, due.event, due.tables);
+        EXECUTE format('CREATE TRIGGER %I %s ON pt621.%I %s EXECUTE FUNCTION @extschema@.%I()',
+                       due.name, due.event, due.relation, due.rows, due.function);
     END LOOP;
 END
 $function$;

@@ -28,7 +28,7 @@ BEGIN
             OUT bases bytea[], OUT last_seen timestamptz, OUT last_conn bigint, OUT last_transport text,
             OUT last_peer inet, OUT last_peer_port integer, OUT bound_conn bigint, OUT conflicts bigint,
             OUT conflict_at timestamptz, OUT conflict_conn bigint, OUT conflict_with bigint,
-            OUT conflict_peer inet, OUT conflict_peer_port integer)
+            OUT conflict_peer inet, OUT conflict_peer_port integer, OUT detectors bytea)
         RETURNS SETOF record
         AS 'MODULE_PATHNAME', 'pt621_batch_states'
         LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1 ROWS 1000

@@ -1,5 +1,8 @@
 -- 90-install.sql: rights, and the tables.
 
+-- Those that everybody may execute only compute, or read with the rights of
+-- whoever asks, for functions that not everybody may execute.
+--
 -- What is SECURITY DEFINER belongs to the owner of the tables, and nothing else:
 -- members of that role can alter what it owns.
 DO $$
@@ -10,7 +13,9 @@ BEGIN
     FOR function IN
         SELECT p.oid::regprocedure AS name, p.prosecdef,
                p.proname IN ('pt621_decode', 'pt621_decode_reads', 'pt621_decode_datagrams',
-                             'pt621_event', 'pt621_quality') AS for_everybody
+                             'pt621_event', 'pt621_quality', 'pt621_geofence_outline', 'pt621_geofence_wrap',
+                             'pt621_geofence_shape', 'pt621_backtest_visits', 'pt621_overspeed_episodes',
+                             'pt621_proximity_episodes') AS for_everybody
           FROM pg_depend d
           JOIN pg_proc p ON p.oid = d.objid
          WHERE d.classid = 'pg_proc'::regclass

@@ -32,6 +32,9 @@ typedef struct Device
 	double		odometer_factor;
 	char		status_order[3];	/* b, g, s in some order */
 	ArrayType  *allowed_peers;	/* NULL = any */
+	ArrayType  *groups;			/* text[]; NULL = none */
+	double		speed_limit_kmh;	/* NAN = none */
+	TimestampTz options_since;	/* the two hold; DT_NOBEGIN = always */
 
 	/* from pt621.device_state, locked; DT_NOBEGIN = none */
 	bool		locked;
@@ -44,6 +47,7 @@ typedef struct Device
 	TimestampTz driver_time;
 	text	   *driver;
 	int64		bound_conn;		/* connection that speaks for it; 0 = none */
+	bytea	   *detectors;		/* saved state, of now or as the run leaves it */
 	Pt621Chain	chain;
 
 	/* what the run adds: NULL or DT_NOBEGIN where it adds nothing */
@@ -54,10 +58,19 @@ typedef struct Device
 	BatchUnit  *last_unit;
 	bool		bound_is_known; /* the following two say how it is with bound_conn */
 	bool		bound_is_tcp;	/* a connection that is open */
+	bool		derived;		/* detectors is the run's */
+	TimestampTz derive_since;	/* from when on the table is to be asked; DT_NOEND */
 	uint32		conflicts;		/* how often another connection claimed it */
 	const Source *conflict;		/* the last one that did ... */
 	int64		conflict_with;	/* ... and the one that was bound */
 } Device;
+
+/* A tracker that one of the run's is linked with. */
+typedef struct Partner
+{
+	int32		id;
+	bool		locked;			/* its state */
+} Partner;
 
 /* What becomes of one unit. */
 typedef struct RunItem
@@ -76,6 +89,7 @@ typedef struct RunItem
 
 	/* of a report that goes to pt621.position */
 	bool		fresh;			/* newer than all known of its tracker */
+	bool		inserted;		/* it was not there before */
 	uint32		quality;
 	TimestampTz fix_time;
 	int64		digest;
@@ -91,14 +105,24 @@ typedef struct Run
 	HTAB	   *device_by_ident;
 	Device	  **devices;		/* all of them, by ident; after locking by id */
 	uint32		device_count;
+	Partner    *partners;		/* by id: trackers of no unit of the run, linked with some */
+	uint32		partner_count;
 	RunItem	  **positions;		/* in order of their key */
 	uint32		position_count;
 	uint32		slice_from;		/* the functions show these items, positions ... */
 	uint32		slice_to;		/* ... or devices only */
 	int			depth;			/* of triggers, where the run began */
 	bool		disturbed;		/* rows came to be otherwise than it gave them */
+	struct Derivation *derivation;	/* of the positions; NULL before */
 	StoreResult *result;
 } Run;
+
+/* Tells whether the run makes another state of a tracker's. */
+static inline bool
+device_is_changed(const Device *device)
+{
+	return device->last_unit != NULL || device->conflicts > 0 || device->derived;
+}
 
 /* store_devices.c: names the tracker of every item and locks their states. */
 extern void run_bind(Run *run, uint32 room);
@@ -127,11 +151,26 @@ extern void run_select_positions(Run *run);
 /* Reads the wired ignition input; false when the record does not have it. */
 extern bool item_ignition(const RunItem *item, bool *ignition);
 
+/* store.c: whether pt621_derive() has to look after a tracker. */
+extern bool run_is_doubtful(const Run *run, const Device *device);
+
+/*
+ * store_derive.c: what follows from new positions.  The first derives what it can
+ * without the table, before states are updated; the second writes that, and
+ * derives the rest.
+ */
+extern void run_derive(Run *run);
+extern void run_derive_late(Run *run);
+
+/* And what follows of the distance of linked trackers. */
+extern void run_derive_proximity(Run *run);
+
 /* store_sql.c: kept statements. */
 typedef enum Statement
 {
 	SQL_FIND_DEVICES,
 	SQL_REGISTER,
+	SQL_PARTNERS,
 	SQL_LOCK_STATES,
 	SQL_NEW_STATES,
 	SQL_INSERT_FRAMES,

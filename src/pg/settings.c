@@ -43,6 +43,7 @@ int			setting_shutdown_timeout;
 int			setting_statement_timeout;
 int			setting_unknown_devices;
 int			setting_archive;
+int			setting_late_after;
 int			setting_retention_frames;
 int			setting_retention_positions;
 
@@ -222,6 +223,11 @@ define_store_settings(void)
 							 "Sets which of the received bytes are kept in pt621.frame.",
 							 NULL, &setting_archive, ARCHIVE_ALL, archive_options,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.late_after",
+							"Sets how long after it happened an event or visit is marked as late.",
+							"Ready-made alerts are silent on late events.",
+							&setting_late_after, 900, 0, SECS_PER_DAY * 365,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("pt621.retention_frames",
 							"Sets how long partitions of pt621.frame are kept.",
 							"One is dropped when all in it was received longer ago. A day at least; 0 keeps them for ever.",

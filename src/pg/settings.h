@@ -55,6 +55,7 @@ extern int	setting_shutdown_timeout;	/* ms */
 extern int	setting_statement_timeout;	/* ms */
 extern int	setting_unknown_devices;
 extern int	setting_archive;
+extern int	setting_late_after; /* s */
 extern int	setting_retention_frames;	/* min; 0 = for ever */
 extern int	setting_retention_positions;	/* min; 0 = for ever */
 

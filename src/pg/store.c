@@ -34,6 +34,30 @@
 void		(*store_pause) (void) = NULL;
 bool		(*store_over_rate) (const SourceIdent *ident) = NULL;
 
+/* Marks the doubtful positions that an INSERT has given back as new: some of
+ * those shown, in their order. */
+static void
+mark_inserted(Run *run)
+{
+	uint64		row = 0;
+
+	for (uint32 i = run->slice_from; i < run->slice_to && row < SPI_processed; i++)
+	{
+		RunItem    *item = run->positions[i];
+		HeapTuple	tuple = SPI_tuptable->vals[row];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+
+		if (item->fresh || item->device->id != DatumGetInt32(SPI_getbinval(tuple, desc, 1, &isnull)) ||
+			item->fix_time != DatumGetTimestampTz(SPI_getbinval(tuple, desc, 2, &isnull)) ||
+			item->digest != DatumGetInt64(SPI_getbinval(tuple, desc, 3, &isnull)))
+			continue;
+		item->inserted = true;
+		row++;
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
 /*
  * Runs a statement that shows `count` items, positions or devices; in parts where
  * something wants to be done between them.
@@ -48,6 +72,8 @@ run_in_slices(Run *run, Statement statement, uint32 count)
 	{
 		run->slice_to = run->slice_from + Min(slice, count - run->slice_from);
 		rows += run_statement(run, statement, (Datum) 0);
+		if (statement == SQL_INSERT_DOUBTFUL)
+			mark_inserted(run);
 		if (store_pause)
 			store_pause();
 	}
@@ -262,26 +288,29 @@ insert_positions(Run *run)
 			run->positions[i]->fresh = false;
 	}
 	run->disturbed |= inserted != fresh;
+	for (uint32 i = 0; i < run->position_count; i++)
+		run->positions[i]->inserted = run->positions[i]->fresh;
 	if (fresh < run->position_count)
 		inserted += run_in_slices(run, SQL_INSERT_DOUBTFUL, run->position_count);
 	run->result->positions += inserted;
 	run->result->duplicates += run->position_count - Min(inserted, run->position_count);
 }
 
-/* Tells whether a tracker's state took something from a doubtful row. */
-static bool
-has_doubtful_state(const Device *device)
+/*
+ * Tells whether the table has to be asked what a tracker's state is: a doubtful
+ * row may have met one that the user has altered since, a trigger may have
+ * altered ours or brought others.
+ */
+bool
+run_is_doubtful(const Run *run, const Device *device)
 {
-	return (device->last_fix && !device->last_fix->fresh) ||
+	return run->disturbed ||
+		(device->last_fix && !device->last_fix->fresh) ||
 		(device->last_ignition && !device->last_ignition->fresh) ||
 		(device->last_driver && !device->last_driver->fresh);
 }
 
-/*
- * Derives from the table where the run does not know what is there: a doubtful
- * row may have met one that the user has altered since, a trigger may have
- * altered ours or brought others.
- */
+/* Derives from the table where the run does not know what is there. */
 static void
 derive_doubtful(Run *run)
 {
@@ -290,7 +319,7 @@ derive_doubtful(Run *run)
 
 	for (uint32 i = 0; i < run->device_count; i++)
 	{
-		if (run->disturbed || has_doubtful_state(run->devices[i]))
+		if (run_is_doubtful(run, run->devices[i]))
 			ids[count++] = Int32GetDatum(run->devices[i]->id);
 	}
 	run->slice_from = 0;
@@ -325,17 +354,23 @@ store_run(Run *run)
 		archived |= !run->items[i].late;
 		updated |= run->items[i].late && run->items[i].reason == NULL;
 	}
-	for (uint32 i = 0; i < run->device_count; i++)
-		states |= run->devices[i]->last_unit != NULL || run->devices[i]->conflicts > 0;
-
 	if (archived && !run->archived)
 		run_in_slices(run, SQL_INSERT_FRAMES, run->count);
 	if (updated || run->archived)
 		run_statement(run, SQL_UPDATE_FRAMES, (Datum) 0);
 	if (run->position_count > 0)
 		insert_positions(run);
+	if (run->position_count > 0 && !run->disturbed)
+		run_derive(run);
+	for (uint32 i = 0; i < run->device_count; i++)
+		states |= device_is_changed(run->devices[i]);
 	if (states)
 		run_in_slices(run, SQL_UPDATE_STATES, run->device_count);
+	if (run->derivation)
+	{
+		run_derive_late(run);
+		run_derive_proximity(run);
+	}
 	derive_doubtful(run);
 }
 
@@ -428,6 +463,13 @@ store_batch(Batch *batch, uint32 from, uint32 to, Oid schema,
 	if (waiting)
 		keep_waiting(&run, waiting, now);
 	SPI_finish();
+}
+
+void
+store_disturb(void)
+{
+	if (current_run)
+		current_run->disturbed = true;
 }
 
 PG_FUNCTION_INFO_V1(pt621_storing);

@@ -51,4 +51,8 @@ extern void store_batch(Batch *batch, uint32 from, uint32 to, Oid schema,
 						const char *poison, struct Waiting *waiting,
 						StoreResult *result);
 
+/* Tells a run that this session may be in the middle of that it does not know any
+ * more what the tables hold. */
+extern void store_disturb(void);
+
 #endif							/* PT621_PG_STORE_H */

@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_type_d.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
@@ -52,6 +54,7 @@ run_device(Run *run, const SourceIdent *ident)
 		device->chain.bases = device->chain.newest = device->chain.helds = 0;
 		memset(&device->last_fix, 0, sizeof(Device) - offsetof(Device, last_fix));
 		device->run_newest = DT_NOBEGIN;
+		device->derive_since = DT_NOEND;
 		device->ident = *ident;
 		entry->device = device;
 		run->devices[run->device_count++] = device;
@@ -233,6 +236,10 @@ find_devices(Run *run, ArrayType *idents)
 		}
 		if (column(row, 7, &value))
 			device->allowed_peers = DatumGetArrayTypePCopy(value);
+		if (column(row, 8, &value))
+			device->groups = DatumGetArrayTypePCopy(value);
+		device->speed_limit_kmh = column(row, 9, &value) ? DatumGetFloat8(value) : NAN;
+		device->options_since = column(row, 10, &value) ? DatumGetTimestampTz(value) : DT_NOBEGIN;
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -283,13 +290,24 @@ load_state(Device *device, HeapTuple row)
 	if (column(row, 10, &value))
 		load_bases(device, value);
 	device->bound_conn = column(row, 11, &value) ? DatumGetInt64(value) : 0;
+	device->detectors = column(row, 12, &value) ? DatumGetByteaPCopy(value) : NULL;
 }
 
-/* Gives the numbers of the trackers whose state is not locked yet. */
+static int
+compare_numbers(const void *a, const void *b)
+{
+	int32		left = DatumGetInt32(*(const Datum *) a);
+	int32		right = DatumGetInt32(*(const Datum *) b);
+
+	return (left > right) - (left < right);
+}
+
+/* Gives the numbers of the trackers and their partners whose state is not locked
+ * yet, in order. */
 static ArrayType *
 unlocked_ids(Run *run, int *count)
 {
-	Datum	   *ids = palloc((Size) Max(run->device_count, 1) * sizeof(Datum));
+	Datum	   *ids = palloc((Size) Max(run->device_count + run->partner_count, 1) * sizeof(Datum));
 
 	*count = 0;
 	for (uint32 i = 0; i < run->device_count; i++)
@@ -297,15 +315,42 @@ unlocked_ids(Run *run, int *count)
 		if (run->devices[i]->id != 0 && !run->devices[i]->locked)
 			ids[(*count)++] = Int32GetDatum(run->devices[i]->id);
 	}
+	for (uint32 i = 0; i < run->partner_count; i++)
+	{
+		if (!run->partners[i].locked)
+			ids[(*count)++] = Int32GetDatum(run->partners[i].id);
+	}
+	if (run->partner_count > 0)
+		qsort(ids, (size_t) *count, sizeof(Datum), compare_numbers);
 	return construct_array(ids, *count, INT4OID, sizeof(int32), true, TYPALIGN_INT);
 }
 
-/* Locks the states of the trackers that have one; run->devices is by id. */
+/* Finds the trackers that those of the run are linked with: whoever stores records
+ * of one of the two waits for us, or we for them, and sees the other's. */
+static void
+find_partners(Run *run, ArrayType *ids)
+{
+	uint64		rows = run_statement(run, SQL_PARTNERS, PointerGetDatum(ids));
+
+	run->partners = palloc0(Max(rows, 1) * sizeof(Partner));
+	for (uint64 i = 0; i < rows; i++)
+	{
+		Datum		value;
+
+		if (column(SPI_tuptable->vals[i], 1, &value))
+			run->partners[run->partner_count++].id = DatumGetInt32(value);
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/* Locks the states of the trackers that have one; run->devices and partners are by
+ * id. */
 static void
 lock_states(Run *run, ArrayType *ids)
 {
 	uint64		rows = run_statement(run, SQL_LOCK_STATES, PointerGetDatum(ids));
 	uint32		at = 0;
+	uint32		partner = 0;
 
 	for (uint64 i = 0; i < rows; i++)
 	{
@@ -316,6 +361,10 @@ lock_states(Run *run, ArrayType *ids)
 			at++;
 		if (at < run->device_count && run->devices[at]->id == DatumGetInt32(value))
 			load_state(run->devices[at], SPI_tuptable->vals[i]);
+		while (partner < run->partner_count && run->partners[partner].id < DatumGetInt32(value))
+			partner++;
+		if (partner < run->partner_count && run->partners[partner].id == DatumGetInt32(value))
+			run->partners[partner].locked = true;
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -353,7 +402,7 @@ run_find_devices(Run *run)
 	}
 }
 
-/* Locks the states of the trackers, in order of their numbers. */
+/* Locks the states of the trackers and their partners, in order of their numbers. */
 void
 run_lock_states(Run *run)
 {
@@ -364,7 +413,12 @@ run_lock_states(Run *run)
 		qsort(run->devices, run->device_count, sizeof(Device *), compare_by_id);
 	array = unlocked_ids(run, &count);
 	if (count > 0)
+	{
+		find_partners(run, array);
+		if (run->partner_count > 0)
+			array = unlocked_ids(run, &count);
 		lock_states(run, array);
+	}
 	array = unlocked_ids(run, &count);
 	if (count > 0)
 	{

@@ -50,7 +50,7 @@ enum
 	STATE_BASES, STATE_LAST_SEEN, STATE_LAST_CONN, STATE_LAST_TRANSPORT,
 	STATE_LAST_PEER, STATE_LAST_PEER_PORT, STATE_BOUND_CONN, STATE_CONFLICTS,
 	STATE_CONFLICT_AT, STATE_CONFLICT_CONN, STATE_CONFLICT_WITH,
-	STATE_CONFLICT_PEER, STATE_CONFLICT_PEER_PORT,
+	STATE_CONFLICT_PEER, STATE_CONFLICT_PEER_PORT, STATE_DETECTORS,
 	STATE_COLUMNS
 };
 
@@ -331,6 +331,8 @@ put_state(Row *row, Device *device)
 	if (device->bound_conn != 0)
 		row_set(row, STATE_BOUND_CONN, Int64GetDatum(device->bound_conn));
 	put_conflict(row, device);
+	if (device->derived)
+		row_set(row, STATE_DETECTORS, PointerGetDatum(device->detectors));
 }
 
 PG_FUNCTION_INFO_V1(pt621_batch_states);
@@ -347,7 +349,7 @@ pt621_batch_states(PG_FUNCTION_ARGS)
 	{
 		Device	   *device = run->devices[i];
 
-		if (device->last_unit == NULL && device->conflicts == 0)
+		if (!device_is_changed(device))
 			continue;
 		put_state(sink.row, device);
 		row_emit(&sink);

@@ -5,19 +5,12 @@
  * Invariants.  The tables are the users', who may alter them: what is read is
  * cast to the type that the C code takes it for.  Every name is written with its
  * schema, since the listener's search_path is the users' (their triggers run
- * under it).  A plan outlives the size that a table had when it was made, so it
- * must be one for large tables: looking 10,000 trackers up by a plan made for an
- * empty table was measured to take two thirds of the listener's time.
+ * under it).
  */
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
-#include "executor/spi.h"
-#include "utils/builtins.h"
-#include "utils/guc.h"
-#include "utils/lsyscache.h"
-#include "utils/plancache.h"
-
+#include "pg/plan.h"
 #include "pg/run.h"
 
 #define INSERT_POSITIONS(fresh) \
@@ -51,33 +44,33 @@
 	" WHEN " HEARD_AFTER " > s.report_interval THEN least(s.report_interval * 1.05, 86400)::pg_catalog.float4" \
 	" ELSE greatest(s.report_interval * 0.95, 1)::pg_catalog.float4 END"
 
-/* %s (%1$s where there is more than one) is the extension's schema. */
-static const struct
-{
-	const char *text;
-	Oid			argument;		/* type of $1, or InvalidOid */
-	enum
-	{
-		KEPT,
-		KEPT_BY_INDEX,			/* its plan goes by indexes alone */
-		RARE					/* planned anew each time */
-	}			plan;
-}			statements[STATEMENTS] =
+static const PlanText statements[STATEMENTS] =
 {
 	[SQL_FIND_DEVICES] = {
 		"SELECT d.id::pg_catalog.int4, d.ident::pg_catalog.text,"
 		" d.enabled::pg_catalog.bool, d.ignition_input::pg_catalog.int4,"
 		" d.odometer_factor::pg_catalog.float8, d.status_order::pg_catalog.text,"
-		" d.allowed_peers::pg_catalog.cidr[]"
+		" d.allowed_peers::pg_catalog.cidr[], d.groups::pg_catalog.text[],"
+		" d.speed_limit_kmh::pg_catalog.float8, d.options_since::pg_catalog.timestamptz"
 		" FROM pt621.device d WHERE d.ident = ANY ($1)",
-		TEXTARRAYOID, KEPT_BY_INDEX
+		PLAN_BY_INDEX, 1, {TEXTARRAYOID}
 	},
 	/* Looked for first: ON CONFLICT takes a number even for what is there. */
 	[SQL_REGISTER] = {
 		"INSERT INTO pt621.device (ident)"
 		" SELECT u.ident FROM pg_catalog.unnest($1) WITH ORDINALITY u (ident, n)"
 		" ORDER BY u.n ON CONFLICT (ident) DO NOTHING",
-		TEXTARRAYOID, KEPT
+		PLAN_KEPT, 1, {TEXTARRAYOID}
+	},
+	/* The first condition is asked once: mostly there are no links at all. */
+	[SQL_PARTNERS] = {
+		"SELECT l.id::pg_catalog.int4"
+		" FROM (SELECT a.partner_id AS id FROM pt621.device_link a WHERE a.device_id = ANY ($1)"
+		" UNION"
+		" SELECT b.device_id FROM pt621.device_link b WHERE b.partner_id = ANY ($1)) l"
+		" WHERE (SELECT EXISTS (SELECT FROM pt621.device_link)) AND l.id <> ALL ($1)"
+		" AND EXISTS (SELECT FROM pt621.device d WHERE d.id = l.id) ORDER BY 1",
+		PLAN_BY_INDEX, 1, {INT4ARRAYOID}
 	},
 	[SQL_LOCK_STATES] = {
 		"SELECT s.device_id::pg_catalog.int4, s.fix_time::pg_catalog.timestamptz,"
@@ -85,38 +78,40 @@ static const struct
 		" s.newest_time::pg_catalog.timestamptz,"
 		" s.ignition_time::pg_catalog.timestamptz, s.ignition::pg_catalog.bool,"
 		" s.driver_time::pg_catalog.timestamptz, s.driver::pg_catalog.text,"
-		" s.bases::pg_catalog.bytea[], s.bound_conn::pg_catalog.int8"
+		" s.bases::pg_catalog.bytea[], s.bound_conn::pg_catalog.int8,"
+		" s.detectors::pg_catalog.bytea"
 		" FROM pt621.device_state s WHERE s.device_id = ANY ($1)"
 		" ORDER BY s.device_id FOR UPDATE",
-		INT4ARRAYOID, KEPT_BY_INDEX
+		PLAN_BY_INDEX, 1, {INT4ARRAYOID}
 	},
 	[SQL_NEW_STATES] = {
 		"INSERT INTO pt621.device_state (device_id)"
 		" SELECT u.id FROM pg_catalog.unnest($1) WITH ORDINALITY u (id, n)"
 		" ORDER BY u.n ON CONFLICT (device_id) DO NOTHING",
-		INT4ARRAYOID, KEPT
+		PLAN_KEPT, 1, {INT4ARRAYOID}
 	},
 	[SQL_INSERT_FRAMES] = {
 		"INSERT INTO pt621.frame (received_at, seq, ident, device_id, transport,"
 		" peer, peer_port, conn, bytes, record, error, decoder)"
 		" SELECT b.* FROM %s.pt621_batch_frames(false) b",
-		InvalidOid, KEPT
+		PLAN_KEPT, 0, {0}
 	},
 	[SQL_UPDATE_FRAMES] = {
 		"UPDATE pt621.frame f SET ident = b.ident, device_id = b.device_id,"
 		" record = b.record, error = b.error, decoder = b.decoder"
 		" FROM %s.pt621_batch_frames(true) b"
 		" WHERE f.received_at = b.received_at AND f.seq = b.seq",
-		InvalidOid, RARE
+		PLAN_RARE, 0, {0}
 	},
 	[SQL_INSERT_FRESH] = {
 		INSERT_POSITIONS("true"),
-		InvalidOid, KEPT
+		PLAN_KEPT, 0, {0}
 	},
 	[SQL_INSERT_DOUBTFUL] = {
 		INSERT_POSITIONS("false")
-		" ON CONFLICT (device_id, fix_time, code, digest) DO NOTHING",
-		InvalidOid, KEPT
+		" ON CONFLICT (device_id, fix_time, code, digest) DO NOTHING"
+		" RETURNING device_id::pg_catalog.int4, fix_time::pg_catalog.timestamptz, digest::pg_catalog.int8",
+		PLAN_KEPT, 0, {0}
 	},
 	[SQL_UPDATE_STATES] = {
 		"UPDATE pt621.device_state s SET"
@@ -132,6 +127,7 @@ static const struct
 		" driver = coalesce(b.driver, s.driver),"
 		" driver_time = coalesce(b.driver_time, s.driver_time),"
 		" bases = b.bases,"
+		" detectors = coalesce(b.detectors, s.detectors),"
 		" report_interval = " NEW_INTERVAL ","
 		" last_seen = greatest(b.last_seen, s.last_seen),"
 		" last_conn = " OF_LATER_UNIT("last_conn") ","
@@ -146,7 +142,7 @@ static const struct
 		" conflict_peer = " OF_CONFLICT("conflict_peer") ","
 		" conflict_peer_port = " OF_CONFLICT("conflict_peer_port")
 		" FROM %s.pt621_batch_states() b WHERE s.device_id = b.device_id",
-		InvalidOid, KEPT_BY_INDEX
+		PLAN_BY_INDEX, 0, {0}
 	},
 	/* In days, as the default trigger does: never a hull. */
 	[SQL_DERIVE] = {
@@ -158,83 +154,15 @@ static const struct
 		" SELECT d.device_id, d.fix_time FROM %1$s.pt621_batch_positions(false) d) b"
 		" WHERE b.device_id = ANY ($1)"
 		" GROUP BY b.device_id, pg_catalog.date_trunc('day', b.fix_time, 'UTC')) c",
-		INT4ARRAYOID, KEPT
+		PLAN_KEPT, 1, {INT4ARRAYOID}
 	},
 };
 
 static SPIPlanPtr plans[STATEMENTS];
-static Oid	plans_schema = InvalidOid;
-
-/*
- * Makes the plan of a statement, unless it has one that is still good, as if only
- * indexes could be used.  Without parameters to look at it is a generic one.
- */
-static void
-plan_by_index(SPIPlanPtr plan)
-{
-	static const char *const ways[] = {"enable_seqscan", "enable_hashjoin", "enable_mergejoin"};
-	int			nest = NewGUCNestLevel();
-	CachedPlan *cached;
-
-	for (Size i = 0; i < lengthof(ways); i++)
-		(void) set_config_option(ways[i], "off", PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-	cached = SPI_plan_get_cached_plan(plan);
-	if (cached)
-		ReleaseCachedPlan(cached, CurrentResourceOwner);
-	/* What runs under it is the users' as well: triggers. */
-	AtEOXact_GUC(false, nest);
-}
-
-/* Prepares a statement, and keeps it for the session unless it is rare. */
-static SPIPlanPtr
-prepare(Statement statement, Oid schema)
-{
-	char	   *name = get_namespace_name(schema);
-	char	   *text;
-	Oid			argument = statements[statement].argument;
-	SPIPlanPtr	plan;
-
-	if (name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_SCHEMA),
-				 errmsg("the schema of extension pt621 is gone")));
-	text = psprintf(statements[statement].text, quote_identifier(name));
-	plan = SPI_prepare_cursor(text, OidIsValid(argument) ? 1 : 0, &argument,
-							  statements[statement].plan == KEPT_BY_INDEX ? CURSOR_OPT_GENERIC_PLAN : 0);
-	if (plan == NULL)
-		elog(ERROR, "could not prepare \"%s\": %s", text,
-			 SPI_result_code_string(SPI_result));
-	if (statements[statement].plan != RARE)
-		SPI_keepplan(plan);
-	return plan;
-}
+static PlanSet set = {statements, plans, STATEMENTS, InvalidOid};
 
 uint64
 run_statement(Run *run, Statement statement, Datum argument)
 {
-	SPIPlanPtr	plan;
-	int			result;
-
-	if (plans_schema != run->schema)
-	{
-		for (int i = 0; i < STATEMENTS; i++)
-		{
-			if (plans[i])
-				SPI_freeplan(plans[i]);
-			plans[i] = NULL;
-		}
-		plans_schema = run->schema;
-	}
-	plan = plans[statement];
-	if (plan == NULL)
-		plan = prepare(statement, run->schema);
-	if (statements[statement].plan != RARE)
-		plans[statement] = plan;
-	if (statements[statement].plan == KEPT_BY_INDEX)
-		plan_by_index(plan);
-	result = SPI_execute_plan(plan, &argument, NULL, false, 0);
-	if (result < 0)
-		elog(ERROR, "could not store a batch: %s", SPI_result_code_string(result));
-	return SPI_processed;
+	return plan_run(&set, statement, run->schema, &argument, NULL);
 }

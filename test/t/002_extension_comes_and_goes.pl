@@ -65,7 +65,7 @@ my $OBJECTS = q{
 				   WHERE attrelid = 'pt621.position'::regclass AND attname = 'my_column') o (name)};
 my $objects = $node->safe_psql('postgres', $OBJECTS);
 
-is($objects, 'my_column my_index my_policy my_trigger pt621_derive_delete pt621_derive_insert pt621_derive_update',
+is($objects, 'my_column my_index my_policy my_trigger pt621_derive_delete pt621_derive_insert pt621_derive_truncate pt621_derive_update',
 	'before it goes: the default triggers and what is the user\'s');
 
 # DROP EXTENSION closes it, and leaves the data.

@@ -73,10 +73,10 @@ ok((grep { @$_ == 6 && $_->[5] ne '' && $_->[0] =~ /^`pt621/ } table_rows($secti
 # ------------------------------------------------------------ functions --
 
 # Those for users are the ones whose comment does not begin with "internal:".
-my $reference = join '', @section{'SQL reference', 'Decoding: no table, no side effect', 'Storing', 'Administration'};
+my $reference = join '', @section{'SQL reference', 'Decoding: no table, no side effect', 'Storing', 'Places and back-tests', 'Administration'};
 my @functions = map { s/ DEFAULT (?:now\(\)|[^,)]+)//gr =~ s/timestamptz/timestamp with time zone/gr }
   map { $_->[0] =~ /^`(pt621_\w+\(.*\))`$/ ? $1 : () } table_rows($reference);
-my @expected = map { s/(, )?OUT .*\)/)/r } map { $_->[0] } slurp_rows(q{
+my @expected = map { s/(, )?OUT .*\)/)/r =~ s/\bpublic\.//gr } map { $_->[0] } slurp_rows(q{
 	SELECT format('%s(%s)', p.proname, pg_get_function_identity_arguments(p.oid))
 	  FROM pg_proc p
 	  JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
@@ -86,7 +86,8 @@ my @expected = map { s/(, )?OUT .*\)/)/r } map { $_->[0] } slurp_rows(q{
 is_deeply([ sort @functions ], [ sort @expected ], 'functions for users');
 
 my %everyone = map { $_ => 1 } map { /^`(pt621_\w+)/ ? $1 : () }
-  map { $_->[0] } table_rows($section{'Decoding: no table, no side effect'});
+  map { $_->[0] } table_rows($section{'Decoding: no table, no side effect'}),
+  grep { ($_->[2] // '') eq 'everybody' } table_rows($reference);
 my %public = map { $_->[0] => 1 } slurp_rows(q{
 	SELECT p.proname
 	  FROM pg_proc p
@@ -103,7 +104,7 @@ my ($columns) = slurp_rows(q{
 	 WHERE a.attrelid = 'pt621_record'::regclass}, $node);
 ok(($reference =~ s/\s+/ /gr) =~ /33 columns: \Q$columns->[0]\E\./, 'columns of pt621_record');
 
-foreach my $table (qw(device position frame last_position track presence))
+foreach my $table (qw(device position frame event geofence_visit detection presence_log outbox last_position track presence))
 {
 	# From the paragraph that opens with its name to the next that does so.
 	my ($part) = $section{Schema} =~ /^(\*\*`$table`\*\*.*?)(?=^\*\*`|\z)/ms;
@@ -119,7 +120,7 @@ my @unnamed = grep { $section{Schema} !~ /^\*\*.*`$_`.*\*\*/m } map { $_->[0] } 
 	 WHERE relnamespace = 'pt621'::regnamespace
 	   AND relkind IN ('r', 'p', 'v', 'S')
 	   AND NOT relispartition
-	   AND relname <> 'device_id_seq'}, $node);
+	   AND relname !~ '_id_seq$'}, $node);
 is_deeply(\@unnamed, [], 'tables, views and sequences');
 
 my %names = map { $_->[0] =~ /^\d+$/ ? ($_->[0] => $_->[1]) : () } table_rows($section{'Kinds, events, quality'});

@@ -439,8 +439,11 @@ my %TABLES = (
 	frame => q{SELECT ident, transport, bytes, record, error, decoder FROM pt621.frame
 				ORDER BY ident COLLATE "C", bytes, record, error},
 	device_state => q{SELECT d.ident, s.conflicts,
-			(to_jsonb(s) - '{device_id,last_seen,last_conn,last_peer_port,bound_conn,report_interval,geom}'::text[])::text, s.geom::text
-			FROM pt621.device_state s JOIN pt621.device d ON d.id = s.device_id ORDER BY d.ident COLLATE "C"});
+			(to_jsonb(s) - '{device_id,last_seen,last_conn,last_peer_port,bound_conn,report_interval,detectors,geom}'::text[])::text, s.geom::text
+			FROM pt621.device_state s JOIN pt621.device d ON d.id = s.device_id ORDER BY d.ident COLLATE "C"},
+	event => q{SELECT d.ident, (to_jsonb(e) - '{id,device_id,detected_at,late,corrects,geom}'::text[])::text, e.geom::text
+			FROM pt621.event e JOIN pt621.device d ON d.id = e.device_id WHERE e.superseded_at IS NULL
+			ORDER BY d.ident COLLATE "C", e.at, e.kind, e.object});
 my @turns = turns();
 my $deltas = grep { /^\xBF\xFB...@/s } map { map { @$_ } @$_ } @turns;
 my %expected;

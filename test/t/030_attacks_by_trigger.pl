@@ -15,7 +15,7 @@ use Test::More;
 
 my $node = PT621->listening('main');
 my $dir = PostgreSQL::Test::Utils::tempdir();
-my @TABLES = qw(device device_state frame position);
+my @TABLES = qw(device device_state event frame geofence_visit position);
 
 chmod 0777, $dir;
 append_to_file("$dir/secret", "secret\n");
@@ -199,13 +199,17 @@ sub plan_is
 my @ATTACKS = map { [ $_, $attack{$_} ] } sort keys %attack;
 my @LEAVE = map { [ $_, $_ ] } @leave;
 
-# Records of which the times go on, so that none is the same as another.
+# Records of which the times go on, so that none is the same as another.  Each is
+# an alarm of a new tracker in a fence: an event and a visit.
 my $count = 0;
+
+$node->safe_psql('postgres', q{
+	INSERT INTO pt621.geofence (name, geom, valid) VALUES ('depot', ST_MakeEnvelope(11, 48, 12, 49, 4326), '(,)')});
 
 sub next_record
 {
 	$count++;
-	return record(ident => 7000 + $count, time => sprintf('%02d%02d%02d.000', $count / 3600, $count / 60 % 60, $count % 60));
+	return record(code => 'IN1', ident => 7000 + $count, time => sprintf('%02d%02d%02d.000', $count / 3600, $count / 60 % 60, $count % 60));
 }
 
 # Sends a record to the listener, and waits for its position.
@@ -371,6 +375,7 @@ foreach my $table (@TABLES)
 	my $column = $table =~ /^device/ ? 'last_seen' : 'received_at';
 
 	$column = 'created_at' if $table eq 'device';
+	$column = 'detected_at' if $table =~ /^(event|geofence_visit)$/;
 	foreach my $sql (
 		"ALTER TABLE pt621.$table ADD COLUMN evil boolean DEFAULT mallory.strike('x')",
 		"ALTER TABLE pt621.$table ADD CHECK (mallory.strike('x'))",
@@ -416,6 +421,14 @@ my @CALLS = (
 	[ 'pt621_ingest()', sub { 'SELECT pt621_ingest(' . bytea(next_record()) . ')' }, 'relay', 'member', $SUPERUSER ],
 	[ 'pt621_ingest_reads()', sub { 'SELECT pt621_ingest_reads(ARRAY[' . bytea(next_record()) . '])' }, 'member', $SUPERUSER ],
 	[ 'pt621_derive()', sub { q{SELECT pt621_derive(array_agg(id), array_agg('(,)'::tstzrange)) FROM pt621.device} }, 'member', $SUPERUSER ],
+	[ 'pt621_replay_events()', sub { 'DELETE FROM pt621.event; SELECT pt621_replay_events()' }, 'member', $SUPERUSER ],
+	# In one transaction, or the maintenance worker might come first.
+	[ 'pt621_settle_geofences()', sub {
+		$node->safe_psql('postgres', q{
+			INSERT INTO pt621.geofence (name, geom, valid) VALUES ('yard', ST_MakeEnvelope(11, 48, 12, 49, 4326), '(,)');
+			SELECT pt621_ingest(} . bytea(next_record()) . ')');
+		as('mallory', q{TRUNCATE mallory.result});
+		return q{BEGIN; DELETE FROM pt621.geofence WHERE name = 'yard'; SELECT pt621_settle_geofences(); COMMIT} }, 'member', $SUPERUSER ],
 	[ 'pt621_ready()', sub { 'SELECT pt621_ready()' }, 'member', $SUPERUSER ],
 	[ 'pt621_create_tables()', sub { 'DROP TRIGGER evil ON pt621.layout; DELETE FROM pt621.layout;
 		CREATE CONSTRAINT TRIGGER evil AFTER INSERT OR UPDATE ON pt621.layout DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
@@ -444,7 +457,7 @@ foreach my $call (@CALLS)
 			my $sql;
 			my @got;
 
-			my $table = $name =~ /derive|ingest/ ? 'device_state' : 'layout';
+			my $table = $name =~ /derive|ingest/ ? 'device_state' : $name =~ /replay/ ? 'event' : $name =~ /settle/ ? 'geofence_visit' : 'layout';
 
 			as('mallory', "CREATE CONSTRAINT TRIGGER evil AFTER INSERT OR UPDATE ON pt621.$table
 				DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION mallory.strike_trigger('deferred');

@@ -107,10 +107,23 @@ may('wendy', "SELECT pt621_ingest($BYTES)", qr/^1$/);
 may('wendy', "SELECT pt621_ingest_reads(ARRAY[$BYTES])", qr/^0$/);
 may('wendy', "INSERT INTO pt621.device (ident, name) VALUES ('4003', 'crane') RETURNING id > 0", qr/^t$/);
 foreach my $column (split /\n/, $node->safe_psql('postgres', q{
-	SELECT attname FROM pg_attribute WHERE attrelid = 'pt621.device'::regclass AND attnum > 0 AND attname NOT IN ('id', 'created_at')}))
+	SELECT attname FROM pg_attribute WHERE attrelid = 'pt621.device'::regclass AND attnum > 0 AND attname NOT IN ('id', 'created_at', 'options_since')}))
 {
 	may('wendy', "UPDATE pt621.device SET $column = $column");
 }
+
+# Fences are hers to draw, and the reader's to ask for.
+my $fence = q{INSERT INTO pt621.geofence (name, geom) VALUES ('yard', public.ST_MakeEnvelope(113, 22, 115, 23, 4326))};
+
+may_not('bob', $fence);
+may('wendy', "$fence RETURNING id > 0", qr/^t$/);
+may('wendy', q{UPDATE pt621.geofence SET dwell_after = '1 h' WHERE name = 'yard'});
+may($_, q{SELECT pt621_inside(public.ST_Point(114, 22.5, 4326), 'yard'), array_length(pt621_geofences(public.ST_Point(114, 22.5, 4326)), 1)}, qr/^t\|1$/)
+  foreach 'bob', 'wendy';
+may('bob', 'SELECT count(*) FROM pt621.geofence_version', qr/^2$/);
+may_not('wendy', $_) foreach ('DELETE FROM pt621.geofence_version', 'UPDATE pt621.geofence_stamp SET revision = 0',
+	q{INSERT INTO pt621.event (kind, device_id, at) VALUES ('alarm', 1, now())}, 'SELECT pt621_replay_events()');
+may('wendy', q{DELETE FROM pt621.geofence WHERE name = 'yard'});
 
 # What she says is what the listener does.
 may('wendy', q{UPDATE pt621.device SET enabled = false, name = 'retired' WHERE ident = '4001'});

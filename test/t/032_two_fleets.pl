@@ -36,6 +36,8 @@ sub answer
 # Storing
 # ---------------------------------------------------------------------------
 
+$node->safe_psql('postgres', q{INSERT INTO pt621.geofence (name, geom, valid) VALUES ('half the world', ST_MakeEnvelope(0, -80, 170, 80, 4326), '(,)')});
+
 # Three trackers, a stranger, and what is nobody's; live and from memory, twice.
 foreach my $ident (3001 .. 3004)
 {
@@ -48,6 +50,7 @@ $node->send_tcp("GET / HTTP/1.1\r\n");
 $node->becomes('SELECT (SELECT count(*) FROM pt621.position), (SELECT count(*) FROM pt621.frame), (SELECT count(*) FROM pt621.device_state)',
 	'16|21|4', 'policies do not keep the listener from anything');
 is($node->listener('last_error'), '', '... and there was no error');
+$node->safe_psql('postgres', q{INSERT INTO pt621.event (kind, device_id, at) SELECT 'mine', d.id, now() FROM pt621.device d});
 
 is(answer('relay', 'SELECT pt621_ingest(' . bytea(record(ident => '3002', time => '120100.000')) . ')'), 1,
 	'nor pt621_ingest() called by somebody without any right on the tables');
@@ -67,6 +70,8 @@ my %VIEW = (
 	'frame' => 'SELECT string_agg(DISTINCT ident, $$ $$) FROM pt621.frame',
 	'bytes in frame' => q{SELECT string_agg(DISTINCT substr(encode(bytes, 'escape'), 6, 4), ' ') FROM pt621.frame WHERE substr(bytes, 1, 1) = '$'},
 	'frames without a tracker' => 'SELECT count(*) FROM pt621.frame WHERE device_id IS NULL',
+	'event' => q{SELECT count(DISTINCT device_id) FROM pt621.event WHERE kind = 'mine'},
+	'geofence_visit' => q{SELECT count(*) FROM pt621.geofence_visit WHERE enter_unknown},
 	'last_position' => 'SELECT string_agg(ident, $$ $$ ORDER BY ident) FROM pt621.last_position',
 	'track' => 'SELECT count(DISTINCT device_id) FROM pt621.track');
 my %EXPECTED = (
@@ -83,7 +88,7 @@ sub sees
 
 	foreach my $view (sort keys %VIEW)
 	{
-		my $expected = $view eq 'frames without a tracker' ? $strays : $view =~ /^(device_state|track)$/ ? $trackers : $idents;
+		my $expected = $view eq 'frames without a tracker' ? $strays : $view =~ /^(device_state|track|event|geofence_visit)$/ ? $trackers : $idents;
 
 		is(answer($who, $VIEW{$view}), $expected, "$who sees of $view what is for $who$name");
 	}

@@ -1,0 +1,98 @@
+/*
+ * proximity_history.c
+ *		The functions of proximity that SQL calls.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type_d.h"
+#include "fmgr.h"
+#include "utils/array.h"
+#include "utils/lsyscache.h"
+
+#include "pg/proximity_private.h"
+#include "pg/row.h"
+
+/* Columns of pt621_proximity_episodes(). */
+enum
+{
+	EPISODE_AT, EPISODE_UNTIL, EPISODE_CLOSEST_M, EPISODE_CLOSEST_AT, EPISODE_GEOM,
+	EPISODE_COLUMNS
+};
+
+static void
+put_episode(Row *row, const ProximityEpisode *episode)
+{
+	row_start(row);
+	row_set(row, EPISODE_AT, TimestampTzGetDatum(episode->at));
+	if (episode->until != DETECT_NO_TIME)
+		row_set(row, EPISODE_UNTIL, TimestampTzGetDatum(episode->until));
+	row_set(row, EPISODE_CLOSEST_M, Float8GetDatum(episode->closest_m));
+	row_set(row, EPISODE_CLOSEST_AT, TimestampTzGetDatum(episode->closest_at));
+	row_point(row, EPISODE_GEOM, episode->lon, episode->lat);
+}
+
+PG_FUNCTION_INFO_V1(pt621_proximity_episodes);
+
+/*
+ * pt621_proximity_episodes(device, partner, low, high, near_m, far_m): when two
+ * trackers were near each other, by their records from low on and before high.
+ */
+Datum
+pt621_proximity_episodes(PG_FUNCTION_ARGS)
+{
+	ProximityGaps gaps;
+	ProximityPair pair = {.schema = get_func_namespace(fcinfo->flinfo->fn_oid),.gaps = &gaps,
+		.id = {PG_GETARG_INT32(0), PG_GETARG_INT32(1)},.near_m = PG_GETARG_FLOAT8(4),
+		.far_m = PG_GETARG_FLOAT8(5),.since = PG_GETARG_TIMESTAMPTZ(2)};
+	ProximityScan scan = {.pair = &pair,.context = CurrentMemoryContext,.from = pair.since,
+		.settle_by = DT_NOEND,.until = DT_NOEND,.before = PG_GETARG_TIMESTAMPTZ(3),.whole = true,.settled = true};
+	RowSink		sink;
+
+	row_sink_open(&sink, fcinfo, EPISODE_COLUMNS, EPISODE_GEOM);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	proximity_read_gaps(pair.schema, &gaps, CurrentMemoryContext);
+	proximity_scan(&scan);
+	for (int i = 0; i < scan.count; i++)
+	{
+		put_episode(sink.row, &scan.found[i].episode);
+		row_emit(&sink);
+	}
+	SPI_finish();
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(pt621_detect_proximity);
+
+/*
+ * pt621_detect_proximity(devices, lows, highs): derives proximity of the pairs that
+ * these trackers belong to, for records in these periods.
+ */
+Datum
+pt621_detect_proximity(PG_FUNCTION_ARGS)
+{
+	Datum	   *column[3];
+	bool	   *nulls;
+	int			count[3];
+	ProximityPeriod *periods;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), INT4OID, sizeof(int32), true, TYPALIGN_INT, &column[0], &nulls, &count[0]);
+	for (int i = 1; i < 3; i++)
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(i), TIMESTAMPTZOID, sizeof(TimestampTz), FLOAT8PASSBYVAL,
+						  TYPALIGN_DOUBLE, &column[i], &nulls, &count[i]);
+	if (count[0] != count[1] || count[0] != count[2])
+		elog(ERROR, "arrays of different length");
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	periods = palloc((Size) Max(count[0], 1) * sizeof(ProximityPeriod));
+	for (int i = 0; i < count[0]; i++)
+		periods[i] = (ProximityPeriod)
+	{
+		DatumGetInt32(column[0][i]), DatumGetTimestampTz(column[1][i]), DatumGetTimestampTz(column[2][i])
+	};
+	proximity_derive(derivation_new(get_func_namespace(fcinfo->flinfo->fn_oid)), periods, count[0]);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
