@@ -4,6 +4,7 @@
 # that is not made of tests (a build) counts only when it fails.
 #
 #   check.sh [unit] [fuzz] [regress] [tap]      default: all, packages first
+#   check.sh soak     PERMUTATIONS, SEED and DAY say of what: test/t/060_any_order.pl
 #
 #   TESTS='name*'     only the tests whose file is so called, without suffix
 #   FUZZ_SECONDS=5    for each harness
@@ -257,6 +258,25 @@ part_tap() {
 	done < <(tail -n +2 "$WORK/tap.counts")
 }
 
+# One test for as long as it takes, and what it says as it says it.
+part_soak() {
+	local testdir
+	[ "$built" = yes ] || { say 'not run: the build or its installation failed' && return 1; }
+	stage
+
+	testdir=$(pg_testdir)
+	if (
+		cd "$WORK"
+		as_db_user env PATH="$(pg_bindir):$PATH" TESTDIR="$WORK" TMPDIR="$WORK/tmp" \
+			PG_REGRESS="$testdir/regress/pg_regress" PERL5LIB="$testdir/perl:$WORK/test/t" \
+			perl test/t/060_any_order.pl >&3 2>&3
+	); then
+		good=1
+	else
+		bad=1
+	fi
+}
+
 mkdir -p "$LOGS"
 rm -f "$LOGS/result"
 trap finish EXIT
@@ -274,7 +294,7 @@ if [ $# -eq 0 ]; then
 	part packages || true
 	part build-clang || true
 	part build && part install || built=no
-elif [[ " $* " =~ \ (regress|tap)\  ]]; then
+elif [[ " $* " =~ \ (regress|tap|soak)\  ]]; then
 	part build && part install || built=no
 fi
 for name in "$@"; do
