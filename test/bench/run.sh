@@ -2,12 +2,13 @@
 # Measures; prints one line per figure, "name: value unit".
 #
 #   run.sh [codec] [decode] [ingest] [udp] [latency] [connections] [flood]
+#          [geofences] [geofence_ingest] [geofence_edits] [geofence_backtest]
 #
-# default: all, which takes about five minutes.  Shorter or longer by
+# default: all, which takes about eight minutes.  Shorter or longer by
 #
 #   FRAMES=300000          frames that pt621_decode() reads
 #   ROUNDS=11              times that it reads them; the median counts
-#   LIVE_ROUNDS=3          rounds of ingest and connections; the median counts
+#   LIVE_ROUNDS=3          rounds of ingest, connections and geofence*; the median counts
 #   RECORDS=400000         records of a run of ingest; a multiple of 10,000
 #   UDP_SECONDS=3          length of a run of udp
 #   LATENCY_SECONDS=20     length of the run of latency
@@ -16,6 +17,13 @@
 #   FLOOD_CONNECTIONS=48   connections that bring garbage
 #   FLOOD_BYTES=2000000    garbage a second over TCP
 #   FLOOD_DATAGRAMS=1000   garbage a second over UDP
+#   GEOFENCE_POINTS=200000 points that are looked for among fences
+#   EDIT_SECONDS=10        length of each of the two runs of geofence_edits
+#   EDIT_RATE=5000         its connections, each with a record a second; no more
+#                          than CONNECTIONS
+#   BACKTEST_POSITIONS=1000000  positions of geofence_backtest
+#   BACKTEST_KM=60         the trackers of geofence_backtest drive in a square
+#                          with sides of so many km
 #
 # The machine should have nothing else to do.
 set -euo pipefail
@@ -32,6 +40,8 @@ cd "$PT621_ROOT"
 . test/bench/latency.sh
 # shellcheck source=test/bench/connections.sh
 . test/bench/connections.sh
+# shellcheck source=test/bench/geofence.sh
+. test/bench/geofence.sh
 export LC_ALL=C.UTF-8
 
 BUILD=build
@@ -48,6 +58,11 @@ FLOOD_SECONDS=${FLOOD_SECONDS:-8}
 FLOOD_CONNECTIONS=${FLOOD_CONNECTIONS:-48}
 FLOOD_BYTES=${FLOOD_BYTES:-2000000}
 FLOOD_DATAGRAMS=${FLOOD_DATAGRAMS:-1000}
+GEOFENCE_POINTS=${GEOFENCE_POINTS:-200000}
+EDIT_SECONDS=${EDIT_SECONDS:-10}
+EDIT_RATE=${EDIT_RATE:-5000}
+BACKTEST_POSITIONS=${BACKTEST_POSITIONS:-1000000}
+BACKTEST_KM=${BACKTEST_KM:-60}
 
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
@@ -115,7 +130,8 @@ trap 'exit 1' INT TERM HUP
 mkdir -p "$BUILD/bench"
 
 if [ $# -eq 0 ]; then
-	set -- codec decode ingest udp latency connections flood
+	set -- codec decode ingest udp latency connections flood \
+		geofences geofence_ingest geofence_edits geofence_backtest
 fi
 for name in "$@"; do
 	declare -F "bench_$name" >/dev/null || die "no such benchmark: $name"
