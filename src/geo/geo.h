@@ -64,9 +64,6 @@ extern void geo_shape_free(GeoShape *shape);	/* of NULL: nothing */
 /* Its extent; false when it is empty. */
 extern bool geo_shape_extent(const GeoShape *shape, GeoBox *box);
 
-/* Memory that it takes, in bytes, roughly. */
-extern size_t geo_shape_size(const GeoShape *shape);
-
 /* Tells whether a point lies in the shape or on its boundary.  A place that is
  * not finite lies nowhere. */
 extern bool geo_shape_covers(GeoShape *shape, double lon, double lat);

@@ -43,9 +43,3 @@ geo_shape_extent(const GeoShape *shape, GeoBox *box)
 		*box = shape->extent;
 	return !shape->empty;
 }
-
-size_t
-geo_shape_size(const GeoShape *shape)
-{
-	return geo_shape_bytes(shape->places);
-}

@@ -38,7 +38,7 @@ typedef struct Known
 StaticAssertDecl(sizeof(Known) == DERIVATION_KNOWN_SIZE, "as derive.h says");
 
 DetectText
-detect_text(const void *bytes, Size size)
+derive_make_text(const void *bytes, Size size)
 {
 	DetectText	text;
 
@@ -52,13 +52,13 @@ detect_text(const void *bytes, Size size)
 }
 
 void
-detect_fix_code(DetectFix *fix, const void *code, Size size)
+derive_set_code(DetectFix *fix, const void *code, Size size)
 {
 	char		buffer[PT621_CODE_MAX + 1];
 	const char *alarm = size <= PT621_CODE_MAX ? pt621_event(code, size, buffer) : NULL;
 
-	fix->code = detect_text(code, size);
-	fix->alarm = detect_text(alarm, alarm ? strlen(alarm) : 0);
+	fix->code = derive_make_text(code, size);
+	fix->alarm = derive_make_text(alarm, alarm ? strlen(alarm) : 0);
 }
 
 /* Gives what holds for the tracker at hand at some time. */

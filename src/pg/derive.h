@@ -64,6 +64,14 @@ typedef struct DeviceOptions
 	double		speed_limit_kmh;	/* NAN = none */
 } DeviceOptions;
 
+/* What of a tracker is to be derived: records from `low` to `high`, both included. */
+typedef struct DerivePeriod
+{
+	int32		device_id;
+	TimestampTz low;
+	TimestampTz high;
+} DerivePeriod;
+
 /* A part of a track that is finished, with the state at its end. */
 typedef struct DerivedPiece
 {
@@ -165,10 +173,10 @@ extern TimestampTz derive_period(Derivation *derivation, int32 device_id, Timest
 								 TimestampTz until);
 
 /* Makes a text of bytes, cut where they are too many. */
-extern DetectText detect_text(const void *bytes, Size size);
+extern DetectText derive_make_text(const void *bytes, Size size);
 
 /* Sets code and alarm of a record. */
-extern void detect_fix_code(DetectFix *fix, const void *code, Size size);
+extern void derive_set_code(DetectFix *fix, const void *code, Size size);
 
 /* The derivation that the pt621_derived_...() functions show. */
 extern Derivation *current_derivation;

@@ -16,12 +16,6 @@
 #include "pg/derive_turn.h"
 
 static bool
-is_same_float(double a, double b)
-{
-	return a == b || (isnan(a) && isnan(b));
-}
-
-static bool
 is_same_text(const DetectText *a, const DetectText *b)
 {
 	return a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;
@@ -123,8 +117,8 @@ turn_compare_events(Turn *turn, TimestampTz first)
 		extends = there.kind == DETECT_POWER_CUT || there.kind == DETECT_LOW_BATTERY;
 		same_start = there.confirmed_at == wanted->row.confirmed_at &&
 			is_same_text(&there.code, &wanted->row.code) &&
-			is_same_float(there.lon, wanted->row.has_place ? wanted->row.lon : NAN) &&
-			is_same_float(there.lat, wanted->row.has_place ? wanted->row.lat : NAN);
+			derive_same_float(there.lon, wanted->row.has_place ? wanted->row.lon : NAN) &&
+			derive_same_float(there.lat, wanted->row.has_place ? wanted->row.lat : NAN);
 		settle_row(turn, wanted, there.until, same_start,
 				   same_start && there.until == wanted->row.until &&
 				   derive_same_detail(&wanted->row, derive_text(row, desc, 10)), extends);
@@ -171,10 +165,10 @@ turn_compare_visits(Turn *turn, ArrayType *fences, ArrayType *enters)
 		same = same_start && there.until == wanted->row.until &&
 			derive_bool(row, desc, 6) == wanted->row.exit_unknown &&
 			derive_bool(row, desc, 7) == wanted->row.interpolated &&
-			is_same_float(derive_float(row, desc, 9), wanted->row.interpolated ? wanted->row.uncertainty_s : NAN);
+			derive_same_float(derive_float(row, desc, 9), wanted->row.interpolated ? wanted->row.uncertainty_s : NAN);
 		if (same && there.until != DETECT_NO_TIME)
-			same = is_same_float(derive_float(row, desc, 10), wanted->row.metres) &&
-				is_same_float((float) derive_float(row, desc, 11), (float) wanted->row.top_speed_kmh);
+			same = derive_same_float(derive_float(row, desc, 10), wanted->row.metres) &&
+				derive_same_float((float) derive_float(row, desc, 11), (float) wanted->row.top_speed_kmh);
 		settle_row(turn, wanted, there.until, same_start, same, false);
 	}
 	SPI_freetuptable(SPI_tuptable);

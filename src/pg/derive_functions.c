@@ -15,6 +15,38 @@
 #include "pg/derive_sql.h"
 #include "pg/store.h"
 
+DerivePeriod *
+derive_get_periods(FunctionCallInfo fcinfo, int *count)
+{
+	Datum	   *column[3];
+	bool	   *nulls[3];
+	int			counts[3];
+	DerivePeriod *periods;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), INT4OID, sizeof(int32), true, TYPALIGN_INT,
+					  &column[0], &nulls[0], &counts[0]);
+	for (int i = 1; i < 3; i++)
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(i), TIMESTAMPTZOID, sizeof(TimestampTz), FLOAT8PASSBYVAL,
+						  TYPALIGN_DOUBLE, &column[i], &nulls[i], &counts[i]);
+	if (counts[0] != counts[1] || counts[0] != counts[2])
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("devices, lows and highs are of different length: %d, %d and %d",
+						counts[0], counts[1], counts[2])));
+	*count = 0;
+	periods = palloc((Size) Max(counts[0], 1) * sizeof(DerivePeriod));
+	for (int i = 0; i < counts[0]; i++)
+	{
+		if (nulls[0][i] || nulls[1][i] || nulls[2][i])
+			continue;
+		periods[(*count)++] = (DerivePeriod)
+		{
+			DatumGetInt32(column[0][i]), DatumGetTimestampTz(column[1][i]), DatumGetTimestampTz(column[2][i])
+		};
+	}
+	return periods;
+}
+
 PG_FUNCTION_INFO_V1(pt621_detect);
 
 /*
@@ -24,34 +56,25 @@ PG_FUNCTION_INFO_V1(pt621_detect);
 Datum
 pt621_detect(PG_FUNCTION_ARGS)
 {
-	Datum	   *column[3];
-	bool	   *nulls;
-	int			count[3];
+	int			count;
+	DerivePeriod *periods = derive_get_periods(fcinfo, &count);
 	Derivation *derivation;
-	int32		device_id = 0;
 	TimestampTz done = DT_NOBEGIN;
 
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), INT4OID, sizeof(int32), true, TYPALIGN_INT, &column[0], &nulls, &count[0]);
-	for (int i = 1; i < 3; i++)
-		deconstruct_array(PG_GETARG_ARRAYTYPE_P(i), TIMESTAMPTZOID, sizeof(TimestampTz), FLOAT8PASSBYVAL,
-						  TYPALIGN_DOUBLE, &column[i], &nulls, &count[i]);
-	if (count[0] != count[1] || count[0] != count[2])
-		elog(ERROR, "arrays of different length");
 	store_disturb();
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	derivation = derivation_new(get_func_namespace(fcinfo->flinfo->fn_oid));
-	for (int i = 0; i < count[0]; i++)
+	for (int i = 0; i < count; i++)
 	{
-		TimestampTz high = DatumGetTimestampTz(column[2][i]);
+		const DerivePeriod *period = &periods[i];
 
-		if (DatumGetInt32(column[0][i]) != device_id)
-			done = DT_NOBEGIN;
-		else if (high <= done)
-			continue;
-		device_id = DatumGetInt32(column[0][i]);
 		CHECK_FOR_INTERRUPTS();
-		done = derive_period(derivation, device_id, DatumGetTimestampTz(column[1][i]), high);
+		if (i == 0 || period->device_id != periods[i - 1].device_id)
+			done = DT_NOBEGIN;
+		else if (period->high <= done)
+			continue;
+		done = derive_period(derivation, period->device_id, period->low, period->high);
 		/* The next turn may find what this one has written. */
 		derivation_write(derivation);
 	}

@@ -39,7 +39,7 @@ derive_detect_text(HeapTuple row, TupleDesc desc, int number)
 {
 	text	   *value = derive_text(row, desc, number);
 
-	return value ? detect_text(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)) : detect_text(NULL, 0);
+	return value ? derive_make_text(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)) : derive_make_text(NULL, 0);
 }
 
 double
@@ -88,13 +88,13 @@ derive_read_fix(DetectFix *fix, HeapTuple row, TupleDesc desc, int32 *stretch)
 	code = nulls[1] ? NULL : DatumGetTextPP(values[1]);
 	driver = nulls[7] ? NULL : DatumGetTextPP(values[7]);
 	fix->time = nulls[0] ? DT_NOBEGIN : DatumGetTimestampTz(values[0]);
-	detect_fix_code(fix, code ? VARDATA_ANY(code) : "", code ? VARSIZE_ANY_EXHDR(code) : 0);
+	derive_set_code(fix, code ? VARDATA_ANY(code) : "", code ? VARSIZE_ANY_EXHDR(code) : 0);
 	fix->lon = nulls[3] ? NAN : DatumGetFloat8(values[3]);
 	fix->lat = nulls[4] ? NAN : DatumGetFloat8(values[4]);
 	fix->has_place = !nulls[2] && DatumGetBool(values[2]) && isfinite(fix->lon) && isfinite(fix->lat);
 	fix->speed_kmh = nulls[5] ? NAN : DatumGetFloat8(values[5]);
 	fix->ignition = nulls[6] ? -1 : DatumGetBool(values[6]);
-	fix->driver = driver ? detect_text(VARDATA_ANY(driver), VARSIZE_ANY_EXHDR(driver)) : detect_text(NULL, 0);
+	fix->driver = driver ? derive_make_text(VARDATA_ANY(driver), VARSIZE_ANY_EXHDR(driver)) : derive_make_text(NULL, 0);
 	if (stretch)
 		*stretch = nulls[8] ? 0 : DatumGetInt32(values[8]);
 }

@@ -17,9 +17,6 @@
 #include "pg/plan.h"
 #include "pg/settings.h"
 
-/* Nothing, of an argument that has to be mentioned where %2$s is. */
-#define NO_SCHEMA	"%1$.0s"
-
 /* A length of time in microseconds; months count 30 days.  What is longer than any
  * track is cut, as an int8 would not hold it. */
 #define MICROSECONDS(column) \
@@ -110,13 +107,13 @@ static const PlanText statements[DERIVE_STATEMENTS] =
 	},
 	/* 65536: time of receipt, which says nothing about when. */
 	[SQL_RECORDS] = {
-		NO_SCHEMA "SELECT" RECORD_COLUMNS
+		PLAN_NO_SCHEMA "SELECT" RECORD_COLUMNS
 		" FROM pt621.position p WHERE p.device_id = $1 AND p.fix_time > $2 AND p.fix_time <= $3"
 		" AND p.fix_time < 'infinity' AND p.quality & 65536 = 0 ORDER BY p.fix_time, p.code COLLATE \"C\", p.digest",
 		PLAN_BY_INDEX, 3, {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 	},
 	[SQL_LIVE_EVENTS] = {
-		NO_SCHEMA "SELECT coalesce(e.kind, '')::pg_catalog.text, coalesce(e.geofence_id, 0)::pg_catalog.int4,"
+		PLAN_NO_SCHEMA "SELECT coalesce(e.kind, '')::pg_catalog.text, coalesce(e.geofence_id, 0)::pg_catalog.int4,"
 		" coalesce(e.object, '')::pg_catalog.text, e.at::pg_catalog.timestamptz,"
 		" e.until::pg_catalog.timestamptz, e.confirmed_at::pg_catalog.timestamptz,"
 		" coalesce(e.code, '')::pg_catalog.text, %2$s.st_x(e.geom), %2$s.st_y(e.geom),"
@@ -152,7 +149,7 @@ static const PlanText statements[DERIVE_STATEMENTS] =
 		PLAN_BY_INDEX, 3, {INT4ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
 	},
 	[SQL_STRETCH_RECORDS] = {
-		NO_SCHEMA "SELECT" RECORD_COLUMNS ", s.n::pg_catalog.int4"
+		PLAN_NO_SCHEMA "SELECT" RECORD_COLUMNS ", s.n::pg_catalog.int4"
 		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))"
 		" WITH ORDINALITY s (device_id, since, until, n)"
 		" JOIN pt621.position p ON p.device_id = s.device_id AND p.fix_time > s.since AND p.fix_time <= s.until"

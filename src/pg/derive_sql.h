@@ -7,7 +7,10 @@
 
 #include "postgres.h"
 
+#include <math.h>
+
 #include "executor/spi.h"
+#include "fmgr.h"
 
 #include "pg/derive.h"
 
@@ -64,11 +67,24 @@ extern void derive_read_records(Derivation *derivation, int32 device_id, Timesta
 								TimestampTz until, int fetch,
 								bool (*take) (const DetectFix *fix, void *arg), void *arg);
 
+/*
+ * Reads three arguments in step, int4[], timestamptz[] and timestamptz[]: trackers
+ * and periods.  Those with a NULL are left out.  In the current context.
+ */
+extern DerivePeriod *derive_get_periods(FunctionCallInfo fcinfo, int *count);
+
 /* Reads pt621.detection. */
 extern void derive_read_fleet(Derivation *derivation);
 
 /* The detail of an event, as jsonb would show it; NULL = it has none. */
 extern char *derive_detail(const DetectRow *row);
+
+/* Tells whether two numbers of a row are the same; NAN = none. */
+static inline bool
+derive_same_float(double a, double b)
+{
+	return a == b || (isnan(a) && isnan(b));
+}
 
 /* Tells whether a detail, as text, is that of a wanted event. */
 extern bool derive_same_detail(const DetectRow *wanted, text *there);

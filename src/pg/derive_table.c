@@ -89,8 +89,7 @@ begin_with_head(Turn *turn, TimestampTz from)
 
 /*
  * Finds the kept state that the turn begins with, no later than just before
- * `from`; false when nothing of the period can be derived: before what is kept of
- * the tracker, there are no records any more, or there were no detectors yet.
+ * `from`; false when all of the period was stored before there were detectors.
  */
 static bool
 find_start(Turn *turn, TimestampTz from)
@@ -289,8 +288,8 @@ derive_turn(Turn *turn, TimestampTz from)
 	return turn->high;
 }
 
-/* Finds since when fences or options are others than the kept states know: then these are
- * wrong from there on, whatever period is asked for. */
+/* Finds since when fences or options are others than the kept states know: then
+ * these are wrong from there on, whatever period is asked for. */
 static TimestampTz
 find_stale(Derivation *derivation, const bytea *head)
 {

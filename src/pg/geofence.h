@@ -27,7 +27,6 @@ typedef struct Geofences Geofences;
 extern Geofences *geofences_get(void);
 
 extern int64 geofences_revision(const Geofences *fences);
-extern uint32 geofences_count(const Geofences *fences);	/* versions */
 
 /*
  * Tells since when the fences may be others than at an earlier revision: the

@@ -379,9 +379,3 @@ geofences_revision(const Geofences *fences)
 {
 	return fences->revision;
 }
-
-uint32
-geofences_count(const Geofences *fences)
-{
-	return fences->set->count;
-}

@@ -11,6 +11,9 @@
 
 #define PLAN_ARGUMENTS	6
 
+/* Nothing: begins a text with %2$s and no %1$s, which has to be there. */
+#define PLAN_NO_SCHEMA	"%1$.0s"
+
 typedef enum PlanKind
 {
 	PLAN_KEPT,

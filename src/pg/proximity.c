@@ -92,7 +92,7 @@ add_window(Work *work, TimestampTz low, TimestampTz high)
  * which it may be clear now that nothing will be known.
  */
 static void
-add_windows(Work *work, const ProximityPeriod *period)
+add_windows(Work *work, const DerivePeriod *period)
 {
 	const ProximityPair *pair = &work->pair;
 	int64		gap = pair->gaps->longest;
@@ -127,7 +127,7 @@ compare_windows(const void *a, const void *b)
 
 /* Finds the windows of a pair, in order; those that meet are one. */
 static void
-find_windows(Work *work, const ProximityPeriod *periods, int count)
+find_windows(Work *work, const DerivePeriod *periods, int count)
 {
 	int			kept = 0;
 
@@ -263,18 +263,12 @@ read_live(Work *work, const ProximityScan *scan)
 	SPI_freetuptable(SPI_tuptable);
 }
 
-static bool
-is_same_float(double a, double b)
-{
-	return a == b || (isnan(a) && isnan(b));
-}
-
 /* Tells whether a row that is there begins as an episode does. */
 static bool
 is_same_start(const ProximityEpisode *there, const ProximityEpisode *wanted)
 {
 	return there->at == wanted->at && there->confirmed_at == wanted->confirmed_at &&
-		is_same_float(there->lon, wanted->lon) && is_same_float(there->lat, wanted->lat);
+		derive_same_float(there->lon, wanted->lon) && derive_same_float(there->lat, wanted->lat);
 }
 
 /* Tells whether a row says what was found, as far as that goes. */
@@ -424,7 +418,7 @@ do_window(Work *work, const Window *window)
 /* ------------------------------------------------------------ all pairs -- */
 
 void
-proximity_derive(Derivation *derivation, const ProximityPeriod *periods, int count)
+proximity_derive(Derivation *derivation, const DerivePeriod *periods, int count)
 {
 	Work		work = {.derivation = derivation};
 	ProximityGaps gaps = {0};

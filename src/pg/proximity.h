@@ -11,21 +11,13 @@
 
 #include "pg/derive.h"
 
-/* Records of a tracker from `low` to `high` are new, others, or gone. */
-typedef struct ProximityPeriod
-{
-	int32		device_id;
-	TimestampTz low;
-	TimestampTz high;
-} ProximityPeriod;
-
 /* Tells whether any trackers are linked; within SPI. */
 extern bool proximity_any(Oid schema);
 
 /*
- * Brings up to date what is said of all pairs that these trackers belong to, and
- * locks their states; within SPI.  Nothing else may be wanted of the derivation.
+ * Brings up to date what is said of all pairs that these trackers belong to, whose
+ * records of these periods are new, others, or gone; and locks their states; within SPI.  Nothing else may be wanted of the derivation.
  */
-extern void proximity_derive(Derivation *derivation, const ProximityPeriod *periods, int count);
+extern void proximity_derive(Derivation *derivation, const DerivePeriod *periods, int count);
 
 #endif							/* PT621_PG_PROXIMITY_H */

@@ -6,11 +6,10 @@
 
 #include <math.h>
 
-#include "catalog/pg_type_d.h"
 #include "fmgr.h"
-#include "utils/array.h"
 #include "utils/lsyscache.h"
 
+#include "pg/derive_sql.h"
 #include "pg/proximity_private.h"
 #include "pg/row.h"
 
@@ -73,26 +72,12 @@ PG_FUNCTION_INFO_V1(pt621_detect_proximity);
 Datum
 pt621_detect_proximity(PG_FUNCTION_ARGS)
 {
-	Datum	   *column[3];
-	bool	   *nulls;
-	int			count[3];
-	ProximityPeriod *periods;
+	int			count;
+	DerivePeriod *periods = derive_get_periods(fcinfo, &count);
 
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), INT4OID, sizeof(int32), true, TYPALIGN_INT, &column[0], &nulls, &count[0]);
-	for (int i = 1; i < 3; i++)
-		deconstruct_array(PG_GETARG_ARRAYTYPE_P(i), TIMESTAMPTZOID, sizeof(TimestampTz), FLOAT8PASSBYVAL,
-						  TYPALIGN_DOUBLE, &column[i], &nulls, &count[i]);
-	if (count[0] != count[1] || count[0] != count[2])
-		elog(ERROR, "arrays of different length");
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	periods = palloc((Size) Max(count[0], 1) * sizeof(ProximityPeriod));
-	for (int i = 0; i < count[0]; i++)
-		periods[i] = (ProximityPeriod)
-	{
-		DatumGetInt32(column[0][i]), DatumGetTimestampTz(column[1][i]), DatumGetTimestampTz(column[2][i])
-	};
-	proximity_derive(derivation_new(get_func_namespace(fcinfo->flinfo->fn_oid)), periods, count[0]);
+	proximity_derive(derivation_new(get_func_namespace(fcinfo->flinfo->fn_oid)), periods, count);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -116,7 +116,7 @@ extern uint64 proximity_run(Oid schema, ProximityStatement statement, Datum *val
 extern SPIPlanPtr proximity_plan(Oid schema, ProximityStatement statement);
 
 /* Reads the pairs that the trackers of periods belong to; within SPI. */
-extern ProximityPair *proximity_read_pairs(Oid schema, const ProximityPeriod *periods, int count,
+extern ProximityPair *proximity_read_pairs(Oid schema, const DerivePeriod *periods, int count,
 										   const ProximityGaps *gaps, uint64 *pairs);
 
 /*

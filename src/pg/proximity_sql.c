@@ -14,9 +14,6 @@
 #include "pg/plan.h"
 #include "pg/proximity_private.h"
 
-/* Nothing, of an argument that has to be mentioned where %2$s is. */
-#define NO_SCHEMA	"%1$.0s"
-
 /* What pt621.detection.partner_gap is by default. */
 #define DEFAULT_GAP		(300 * DETECT_SECOND)
 
@@ -56,26 +53,26 @@ static const PlanText statements[PROXIMITY_STATEMENTS] =
 		PLAN_KEPT, 0, {0}
 	},
 	[SQL_PLACES] = {
-		NO_SCHEMA "SELECT p.fix_time::pg_catalog.timestamptz, %2$s.st_x(p.geom), %2$s.st_y(p.geom)"
+		PLAN_NO_SCHEMA "SELECT p.fix_time::pg_catalog.timestamptz, %2$s.st_x(p.geom), %2$s.st_y(p.geom)"
 		" FROM pt621.position p WHERE p.device_id = $1 AND p.fix_time >= $2 AND p.fix_time <= $3 AND" IS_PLACE
 		" ORDER BY p.fix_time, p.code COLLATE \"C\", p.digest",
 		PLAN_BY_INDEX, 3, {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 	},
 	[SQL_PLACE_BEFORE] = {
-		NO_SCHEMA "SELECT p.fix_time::pg_catalog.timestamptz"
+		PLAN_NO_SCHEMA "SELECT p.fix_time::pg_catalog.timestamptz"
 		" FROM pt621.position p WHERE p.device_id = $1 AND p.fix_time >= $2 AND p.fix_time < $3 AND" IS_PLACE
 		" ORDER BY p.fix_time DESC LIMIT 1",
 		PLAN_BY_INDEX, 3, {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 	},
 	[SQL_PLACE_AFTER] = {
-		NO_SCHEMA "SELECT p.fix_time::pg_catalog.timestamptz"
+		PLAN_NO_SCHEMA "SELECT p.fix_time::pg_catalog.timestamptz"
 		" FROM pt621.position p WHERE p.device_id = $1 AND p.fix_time > $2 AND p.fix_time < $3 AND" IS_PLACE
 		" ORDER BY p.fix_time LIMIT 1",
 		PLAN_BY_INDEX, 3, {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 	},
 	/* From the one that holds, or held last, at $4. */
 	[SQL_LIVE] = {
-		NO_SCHEMA "SELECT e.at::pg_catalog.timestamptz, e.until::pg_catalog.timestamptz, e.confirmed_at::pg_catalog.timestamptz,"
+		PLAN_NO_SCHEMA "SELECT e.at::pg_catalog.timestamptz, e.until::pg_catalog.timestamptz, e.confirmed_at::pg_catalog.timestamptz,"
 		" %2$s.st_x(e.geom), %2$s.st_y(e.geom), e.detail::pg_catalog.text"
 		" FROM pt621.event e WHERE" OF_PAIR
 		" AND e.at >= coalesce((SELECT max(e.at) FROM pt621.event e WHERE" OF_PAIR
@@ -128,7 +125,7 @@ proximity_read_gaps(Oid schema, ProximityGaps *gaps, MemoryContext context)
 }
 
 ProximityPair *
-proximity_read_pairs(Oid schema, const ProximityPeriod *periods, int count, const ProximityGaps *gaps,
+proximity_read_pairs(Oid schema, const DerivePeriod *periods, int count, const ProximityGaps *gaps,
 					 uint64 *pairs)
 {
 	Datum	   *ids = palloc((Size) Max(count, 1) * sizeof(Datum));

@@ -28,8 +28,8 @@ make_fix(const RunItem *item, DetectFix *fix)
 	/* As the column has it. */
 	fix->speed_kmh = (double) (float) record->speed_kmh;
 	fix->ignition = item_ignition(item, &ignition) ? ignition : -1;
-	fix->driver = detect_text(record->driver.at, record->driver.at ? record->driver.size : 0);
-	detect_fix_code(fix, record->code.at, record->code.size);
+	fix->driver = derive_make_text(record->driver.at, record->driver.at ? record->driver.size : 0);
+	derive_set_code(fix, record->code.at, record->code.size);
 }
 
 /* Tells whether an item is a new row that has a place in time. */
@@ -199,16 +199,16 @@ run_derive_late(Run *run)
 void
 run_derive_proximity(Run *run)
 {
-	ProximityPeriod *periods;
+	DerivePeriod *periods;
 	int			count = 0;
 
 	if (run->position_count == 0 || !proximity_any(run->schema))
 		return;
-	periods = palloc(run->position_count * sizeof(ProximityPeriod));
+	periods = palloc(run->position_count * sizeof(DerivePeriod));
 	for (uint32 i = 0; i < run->position_count; i++)
 	{
 		const RunItem *item = run->positions[i];
-		ProximityPeriod *last = count > 0 ? &periods[count - 1] : NULL;
+		DerivePeriod *last = count > 0 ? &periods[count - 1] : NULL;
 
 		if (!is_new_record(item) || run_is_doubtful(run, item->device))
 			continue;
@@ -217,7 +217,7 @@ run_derive_proximity(Run *run)
 			last->low / USECS_PER_DAY == item->fix_time / USECS_PER_DAY)
 			last->high = item->fix_time;
 		else
-			periods[count++] = (ProximityPeriod)
+			periods[count++] = (DerivePeriod)
 		{
 			item->device->id, item->fix_time, item->fix_time
 		};
