@@ -11,7 +11,7 @@ MODULE_big := pt621
 BUILD ?= build
 
 # The pure parts know nothing of PostgreSQL; src/pg is the rest.
-PURE_SRC  := $(sort $(wildcard src/codec/*.c src/detect/*.c src/geo/*.c src/net/*.c))
+PURE_SRC  := $(sort $(wildcard src/codec/*.c src/detect/*.c src/geo/*.c src/net/*.c src/report/*.c src/sensor/*.c))
 PG_SRC    := $(sort $(wildcard src/pg/*.c))
 PURE_OBJS := $(PURE_SRC:src/%.c=$(BUILD)/obj/%.o)
 PG_OBJS   := $(PG_SRC:src/%.c=$(BUILD)/obj/%.o)

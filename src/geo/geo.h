@@ -94,7 +94,18 @@ extern bool geo_shape_crossing(GeoShape *shape, const GeoSegment *segment,
  */
 extern double geo_shape_metres(GeoShape *shape, double lon, double lat, double enough);
 
+/* A point, with what measuring from it takes. */
+typedef struct GeoSpot
+{
+	double		lon;
+	double		lat;
+	double		sin_lat;
+	double		cos_lat;
+} GeoSpot;
+extern GeoSpot geo_spot(double lon, double lat);
+
 /* Metres between two points on PostGIS's sphere (ST_DistanceSphere). */
+extern double geo_spots_metres(const GeoSpot *from, const GeoSpot *to);
 extern double geo_metres(double from_lon, double from_lat, double to_lon, double to_lat);
 
 /*

@@ -274,22 +274,38 @@ geo_shape_metres(GeoShape *shape, double lon, double lat, double enough)
 	return search.best < limit ? arc(search.best) : INFINITY;
 }
 
+GeoSpot
+geo_spot(double lon, double lat)
+{
+	return (GeoSpot) {lon, lat, sin(lat * RADIANS), cos(lat * RADIANS)};
+}
+
 /*
  * What ST_DistanceSphere computes, down to its own idea of equal places, and of a
  * nanometre: whoever sums distances in SQL gets the same.
  */
 double
-geo_metres(double from_lon, double from_lat, double to_lon, double to_lat)
+geo_spots_metres(const GeoSpot *from, const GeoSpot *to)
 {
-	double		from = from_lat * RADIANS;
-	double		to = to_lat * RADIANS;
-	double		turn = (to_lon - from_lon) * RADIANS;
-	double		across = cos(to) * sin(turn);
-	double		along = cos(from) * sin(to) - sin(from) * cos(to) * cos(turn);
-	double		level = sin(from) * sin(to) + cos(from) * cos(to) * cos(turn);
+	double		turn = (to->lon - from->lon) * RADIANS;
+	double		across;
+	double		along;
+	double		level;
 
-	if (fabs(from - to) <= 1e-12 && fabs(turn) <= 1e-12)
+	if (fabs(from->lat * RADIANS - to->lat * RADIANS) <= 1e-12 && fabs(turn) <= 1e-12)
 		return 0;
+	across = to->cos_lat * sin(turn);
+	along = from->cos_lat * to->sin_lat - from->sin_lat * to->cos_lat * cos(turn);
+	level = from->sin_lat * to->sin_lat + from->cos_lat * to->cos_lat * cos(turn);
 	return round(GEO_SPHERE_M * atan2(sqrt(across * across + along * along), level) *
 				 1e8) / 1e8;
+}
+
+double
+geo_metres(double from_lon, double from_lat, double to_lon, double to_lat)
+{
+	GeoSpot	from = geo_spot(from_lon, from_lat);
+	GeoSpot	to = geo_spot(to_lon, to_lat);
+
+	return geo_spots_metres(&from, &to);
 }
