@@ -21,6 +21,7 @@ LIBRARIES  := -luv $(if $(wildcard src/geo/*.c),-lgeos_c -lm)
 SHLIB_LINK := $(LIBRARIES)
 
 INSTALL_SQL := $(sort $(wildcard sql/install/*.sql))
+PAGES       := $(sort $(wildcard page/*.html page/*.css page/*.js))
 DATA        := $(sort $(wildcard sql/update/*.sql))
 DATA_built  := $(BUILD)/$(EXTENSION)--$(EXTVERSION).sql
 
@@ -107,10 +108,10 @@ $(PURE_OBJS): $(BUILD)/obj/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(PURE_OBJ_CFLAGS) $(DEPEND) -c -o $@ $<
 
-# The folder itself is a prerequisite because a fragment may be taken away.
-$(DATA_built): $(INSTALL_SQL) $(wildcard sql/install) Makefile
+# The folders themselves are prerequisites because a file may be taken away.
+$(DATA_built): $(INSTALL_SQL) $(PAGES) $(wildcard sql/install page) page/embed.awk Makefile
 	@mkdir -p $(@D)
-	cat /dev/null $(INSTALL_SQL) > $@.new
+	LC_ALL=C awk -v pages='$(PAGES)' -f page/embed.awk $(INSTALL_SQL) > $@.new
 	mv $@.new $@
 
 # --------------------------------------------------------------- the tests --
@@ -180,7 +181,7 @@ endif
 check-%: ## one part: unit, fuzz, regress or tap; TESTS='name*' picks some
 	@bash test/tool/check.sh $*
 
-soak: ## a simulated day in PERMUTATIONS (1000) random orders, from SEED on
+soak: ## a simulated day in PERMUTATIONS (1000) random orders, from SEED on; SOAK=061_reports_any_order: its reports
 	@PERMUTATIONS=$${PERMUTATIONS:-1000} bash test/tool/check.sh soak
 
 fuzz: ## runs each fuzz harness for FUZZ_SECONDS (600); keeps what it learns

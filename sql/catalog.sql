@@ -95,7 +95,7 @@ SELECT signature
 SELECT f.signature, a.grantee::regrole, a.privilege_type
   FROM fn f, aclexplode(f.proacl) a
  WHERE a.grantee <> f.proowner
- ORDER BY f.signature COLLATE "C";
+ ORDER BY f.signature COLLATE "C", a.grantee::regrole::text COLLATE "C";
 
 -- What runs with the rights of the role, which is no superuser, belongs to it, and
 -- nothing else does: members can alter it.  Nothing in PL/pgSQL and nothing

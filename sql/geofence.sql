@@ -259,7 +259,9 @@ INSERT INTO pt621.geofence (id, name, geom, valid, radius_m, exit_buffer_m) VALU
     (125, 'bow-tie', 'SRID=4326;POLYGON((0 0,1 1,1 0,0 1,0 0))', '(,)', NULL, 20);
 RESET session_replication_role;
 SET client_min_messages = warning;
+\set SHOW_CONTEXT never
 SELECT pt621_ready();
+\unset SHOW_CONTEXT
 RESET client_min_messages;
 DELETE FROM pt621.geofence WHERE id = 125;
 SELECT pt621_ready();

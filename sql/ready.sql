@@ -92,11 +92,23 @@ SELECT pt621_closed_reason();
 SELECT pt621_ready();
 SELECT pt621_closed_reason() IS NULL AS open;
 -- What pt621_ready() cannot heal it says, and the port stays closed.
-UPDATE pt621.layout SET version = 4;
+UPDATE pt621.layout SET version = 5;
 SELECT pt621_closed_reason();
 SELECT pt621_create_tables();
 SELECT pt621_ready();
+UPDATE pt621.layout SET version = 4;
+-- States of layout 3 are of no use: the detectors begin anew.
+BEGIN;
+SELECT pt621_ingest(convert_to(E'$POS,3,120000.000,A,2230.0000,N,11400.0000,E,1.0,90.0,010325,,,A/00000,0/0/1//f73//\r\n', 'SQL_ASCII'),
+                    received_at => '2025-03-01 12:00:05+00');
 UPDATE pt621.layout SET version = 3;
+SELECT pt621_ready();
+SELECT length(s.detectors) AS state, p.until, p.fixes, length(p.detectors) AS piece, l.version
+  FROM pt621.layout l, pt621.device_state s
+  JOIN pt621.device d ON d.id = s.device_id
+  JOIN pt621.track_piece p ON p.device_id = d.id
+ WHERE d.ident = '3';
+ROLLBACK;
 -- Tables of layout 1 have neither these columns nor this view.
 BEGIN;
 SELECT pt621_ingest(convert_to(E'$POS,2,120000.000,A,2230.0000,N,11400.0000,E,1.0,90.0,010325,,,A/00000,0/0/1//f73//\r\n', 'SQL_ASCII'),

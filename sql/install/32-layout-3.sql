@@ -1,5 +1,21 @@
 -- 32-layout-3.sql: the tables of fences, visits and events.
 
+CREATE FUNCTION @extschema@.pt621_begin_states()
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    -- What is there already is for pt621_replay_events() to derive.
+    DELETE FROM pt621.track_piece;
+    INSERT INTO pt621.track_piece (device_id, until, fixes, detectors)
+    SELECT s.device_id, s.newest_time, 0, '' FROM pt621.device_state s WHERE s.newest_time IS NOT NULL;
+    UPDATE pt621.device_state SET detectors = '' WHERE newest_time IS NOT NULL;
+END
+$function$;
+COMMENT ON FUNCTION @extschema@.pt621_begin_states() IS
+'internal: lets the detectors of all trackers begin anew with their next records';
+
 -- Where numbers are to be no more than infinity, NaN is meant: it is more than all.
 CREATE FUNCTION @extschema@.pt621_layout_3(postgis name)
 RETURNS void
@@ -182,10 +198,7 @@ BEGIN
             detectors     bytea NOT NULL,
             PRIMARY KEY (device_id, until)
         );
-        -- What is there already is for pt621_replay_events() to derive.
-        INSERT INTO pt621.track_piece (device_id, until, fixes, detectors)
-        SELECT s.device_id, s.newest_time, 0, '' FROM pt621.device_state s WHERE s.newest_time IS NOT NULL;
-        UPDATE pt621.device_state SET detectors = '' WHERE newest_time IS NOT NULL;
+        PERFORM @extschema@.pt621_begin_states();
         CREATE INDEX track_piece_extent ON pt621.track_piece USING gist (extent);
     END IF;
     IF to_regclass('pt621.device_link') IS NULL THEN

@@ -190,7 +190,14 @@ BEGIN
                         'REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT', 'pt621_link_changed'),
                        ('pt621_device_version', 'device', 'BEFORE UPDATE',
                         'FOR EACH ROW WHEN (OLD.groups IS DISTINCT FROM NEW.groups '
-                        'OR OLD.speed_limit_kmh IS DISTINCT FROM NEW.speed_limit_kmh)', 'pt621_device_changed'))
+                        'OR OLD.speed_limit_kmh IS DISTINCT FROM NEW.speed_limit_kmh)', 'pt621_device_changed'),
+                       ('pt621_calibration_check', 'calibration', 'BEFORE INSERT OR UPDATE', 'FOR EACH ROW', 'pt621_calibration_check'),
+                       ('pt621_sensor_change', 'sensor_alarm', 'AFTER INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'pt621_sensor_alarm_changed'),
+                       ('pt621_sensor_truncate', 'sensor_alarm', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'pt621_sensor_alarm_changed'),
+                       ('pt621_sensor_change', 'calibration', 'AFTER INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'pt621_sensor_changed'),
+                       ('pt621_sensor_truncate', 'calibration', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'pt621_sensor_changed'),
+                       ('pt621_sensor_change', 'input', 'AFTER INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'pt621_sensor_changed'),
+                       ('pt621_sensor_truncate', 'input', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'pt621_sensor_changed'))
                t (name, relation, event, rows, function)
          WHERE NOT EXISTS (SELECT FROM pg_trigger g
                             WHERE g.tgrelid = ('pt621.' || t.relation)::regclass AND g.tgname = t.name)

@@ -49,6 +49,13 @@ LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION @extschema@.pt621_event_kinds() IS
 'internal: the kinds of events that follow from positions; any other in pt621.event are the users''';
 
+CREATE FUNCTION @extschema@.pt621_ignition_since(detectors bytea)
+RETURNS timestamptz
+AS 'MODULE_PATHNAME', 'pt621_ignition_since'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION @extschema@.pt621_ignition_since(bytea) IS
+'internal: time of a tracker''s first record with ignition on, by device_state.detectors; infinity = there was none yet, NULL = this is no state';
+
 CREATE FUNCTION @extschema@.pt621_detect(devices integer[], lows timestamptz[], highs timestamptz[])
 RETURNS void
 AS 'MODULE_PATHNAME', 'pt621_detect'

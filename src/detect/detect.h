@@ -51,6 +51,7 @@ typedef struct DetectFix
 	DetectText	driver;
 	DetectText	code;			/* as sent */
 	DetectText	alarm;			/* what the code means; none for POS and its like */
+	const void *sensors;		/* what they measured: for rules() alone; may be NULL */
 } DetectFix;
 
 /* What holds for a tracker at some time; times in microseconds. */
@@ -89,6 +90,21 @@ typedef struct DetectFence
 	double		speed_limit_kmh;	/* NAN = none */
 } DetectFence;
 
+/* A rule of pt621.sensor_alarm, and what its sensor says in one record. */
+typedef struct DetectRule
+{
+	int32_t		id;				/* sensor_alarm.id */
+	DetectText	name;
+	DetectText	sensor;
+	DetectText	unit;			/* of the value */
+	double		above;			/* an alarm when the value is more; NAN = no such limit */
+	double		below;			/* ... or less */
+	int64_t		lasting;		/* for so long */
+	int64_t		max_gap;		/* a longer silence of the sensor ends it */
+	int			moving;			/* 1: only while it moves, 0: only while not; -1 = always */
+	double		value;			/* by the record; NAN = not said */
+} DetectRule;
+
 /*
  * What the fold asks, for the tracker that it is made for.  None of the calls
  * may change the state.  All are required.
@@ -118,6 +134,13 @@ typedef struct DetectWorld
 	 */
 	DetectTime	(*active_since) (void *arg, DetectTime time, int32_t id, DetectTime enough);
 
+	/*
+	 * Gives the rules of sensors that apply to the tracker at the time of a fix,
+	 * in order of id, with the values that the fix has; *found gets them, and is
+	 * good until the next call.
+	 */
+	size_t		(*rules) (void *arg, const DetectFix *fix, const DetectRule **found);
+
 	/* Allocates, or makes larger, as realloc() does. */
 	void	   *(*grow) (void *arg, void *old, size_t size);
 
@@ -140,6 +163,7 @@ typedef enum DetectKind
 	DETECT_DRIVER_CHANGE,
 	DETECT_POWER_CUT,
 	DETECT_LOW_BATTERY,
+	DETECT_SENSOR_ALARM,
 	DETECT_GEOFENCE_ENTER,
 	DETECT_GEOFENCE_EXIT,
 	DETECT_GEOFENCE_DWELL,
@@ -159,7 +183,8 @@ typedef struct DetectRow
 {
 	DetectKind	kind;
 	int32_t		fence;			/* 0 = none */
-	DetectText	object;			/* alarm: its name; driver_change: the new driver */
+	DetectText	object;			/* alarm: its name; driver_change: the new driver;
+								 * sensor_alarm: name of the rule */
 	DetectTime	at;				/* visit: when it was entered */
 	DetectTime	until;			/* visit: when it was left; DETECT_NO_TIME = not yet */
 	DetectTime	confirmed_at;	/* time of the fix that showed it first */
@@ -184,6 +209,13 @@ typedef struct DetectRow
 	DetectTime	peak_at;
 	double		peak_lon;
 	double		peak_lat;
+
+	/* of sensor_alarm; peak_at: of the peak */
+	DetectText	sensor;
+	DetectText	unit;
+	double		value;			/* at the beginning */
+	double		threshold;		/* the one that it was beyond then */
+	double		peak;			/* farthest beyond */
 
 	/* of proximity; metres and peak_at: how near they came, and when */
 	double		near_m;
@@ -212,6 +244,10 @@ extern bool detect_close_ended(DetectState *state, const DetectWorld *world,
 
 /* Time of the last fix taken in, or DETECT_NO_TIME. */
 extern DetectTime detect_time(const DetectState *state);
+
+/* Time of the first fix with ignition on, or DETECT_NO_TIME: before it a bit that
+ * says off may be a wire that is not there. */
+extern DetectTime detect_ignition_since(const DetectState *state);
 
 /* Tells whether there are visits that a later fix would end: candidates included. */
 extern bool detect_has_visits(const DetectState *state);
@@ -244,6 +280,9 @@ extern void detect_cut_piece(DetectState *state);
  */
 extern size_t detect_save(const DetectState *state, uint8_t *bytes, size_t room);
 extern DetectState *detect_load(const uint8_t *bytes, size_t size, const DetectWorld *world);
+
+/* Tells by its first byte whether a saved state may be of this version. */
+extern bool detect_may_load(const uint8_t *bytes, size_t size);
 
 /*
  * Tells whether two saved states go on alike, whatever their pieces.  Not while a

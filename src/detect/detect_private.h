@@ -41,6 +41,7 @@ typedef struct DetectIgnition
 {
 	DetectIgnitionState now;
 	bool		on_seen;		/* there was an on at the time of the last fix */
+	DetectTime	since;			/* first on of all; DETECT_NO_TIME = there was none */
 	bool		pending;		/* the last change may be taken back */
 	DetectSpot	change;			/* of a pending one */
 } DetectIgnition;
@@ -90,6 +91,24 @@ typedef struct DetectRepeat
 
 #define DETECT_REPEATS	2
 
+/* What a sensor measures is beyond a limit, and was so in every record that knew
+ * since it began. */
+typedef struct DetectSensor
+{
+	int32_t		rule;
+	bool		shown;			/* it is a row */
+	DetectSpot	first;
+	DetectTime	last;			/* last record that knew */
+	DetectTime	confirmed_at;	/* of shown */
+	DetectText	name;			/* these as at the first */
+	DetectText	sensor;
+	DetectText	unit;
+	double		value;
+	double		threshold;
+	double		peak;
+	DetectTime	peak_at;
+} DetectSensor;
+
 typedef enum DetectPhase
 {
 	PHASE_CANDIDATE = 1,		/* not confirmed yet */
@@ -136,6 +155,9 @@ struct DetectState
 	uint32_t	visits_count;
 	uint32_t	visits_room;
 	DetectVisit *visits;		/* in order of fence */
+	uint32_t	sensors_count;
+	uint32_t	sensors_room;
+	DetectSensor *sensors;		/* in order of rule */
 };
 
 /* One step: the fix, and what several detectors ask of it. */
@@ -186,6 +208,8 @@ extern DetectRow detect_row(DetectKind kind, const DetectSpot *spot);
 /* state.c */
 extern DetectVisit *detect_visits_room(DetectState *state, const DetectWorld *world,
 									   uint32_t count);
+extern DetectSensor *detect_sensors_room(DetectState *state, const DetectWorld *world,
+										 uint32_t count);
 
 /* alarm.c */
 extern void detect_alarms(DetectStep *step);
@@ -204,6 +228,10 @@ extern void detect_motion_place(DetectStep *step);
 extern void detect_over_wait(DetectStep *step);
 extern void detect_over_place(DetectStep *step);
 extern void detect_put_over(const DetectState *state, const DetectWorld *world);
+
+/* sensor.c */
+extern void detect_sensors(DetectStep *step);
+extern void detect_put_sensors(const DetectState *state, const DetectWorld *world);
 
 /* fence.c */
 extern void detect_fences(DetectStep *step);

@@ -46,7 +46,11 @@ detect_ignition(DetectStep *step)
 	if (step->fix->ignition != 0 && step->fix->ignition != 1)
 		return;
 	if (next == IGNITION_IS_ON)
+	{
 		ignition->on_seen = true;
+		if (ignition->since == DETECT_NO_TIME)
+			ignition->since = step->fix->time;
+	}
 	else if (ignition->on_seen)
 		return;
 	if (ignition->now == IGNITION_UNKNOWN)

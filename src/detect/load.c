@@ -8,8 +8,13 @@
  */
 #include "detect/save.h"
 
+#include <float.h>
+
 /* No tracker is in so many fences; a state that says so is not believed. */
 #define VISITS_MAX	100000
+
+/* And no fleet has so many rules for its sensors. */
+#define SENSORS_MAX	100000
 
 /* More than any sum of real figures, and far from where sums become infinite. */
 #define FIGURE_MAX	1e60
@@ -276,6 +281,42 @@ get_visits(Reader *r, DetectState *state, const DetectWorld *world)
 	state->visits_count = count;
 }
 
+static void
+get_sensor(Reader *r, DetectSensor *sensor, DetectTime now)
+{
+	sensor->rule = get_i32(r);
+	sensor->shown = get_bool(r);
+	get_spot(r, &sensor->first, INT64_MIN, now);
+	sensor->last = get_time(r, sensor->first.time, now);
+	if (sensor->shown)
+		sensor->confirmed_at = get_time(r, sensor->first.time, sensor->last);
+	get_text(r, &sensor->name);
+	get_text(r, &sensor->sensor);
+	get_text(r, &sensor->unit);
+	sensor->value = get_double(r, DBL_MAX, false);
+	sensor->threshold = get_double(r, DBL_MAX, false);
+	sensor->peak = get_double(r, DBL_MAX, false);
+	sensor->peak_at = get_time(r, sensor->first.time, sensor->last);
+}
+
+static void
+get_sensors(Reader *r, DetectState *state, const DetectWorld *world)
+{
+	uint32_t	count = get_u32(r);
+
+	require(r, count <= r->left / DETECT_SAVED_SENSOR_MIN && count <= SENSORS_MAX);
+	if (r->bad || count == 0)
+		return;
+	detect_sensors_room(state, world, count);
+	memset(state->sensors, 0, count * sizeof(state->sensors[0]));
+	for (uint32_t i = 0; i < count && !r->bad; i++)
+	{
+		get_sensor(r, &state->sensors[i], state->time);
+		require(r, i == 0 || state->sensors[i].rule > state->sensors[i - 1].rule);
+	}
+	state->sensors_count = count;
+}
+
 /* Reads what is said by the tracker itself. */
 static void
 get_signals(Reader *r, DetectState *state, unsigned bits)
@@ -288,9 +329,15 @@ get_signals(Reader *r, DetectState *state, unsigned bits)
 	ignition->pending = bits >> 4 & 1;
 	require(r, ignition->now <= IGNITION_IS_ON);
 	require(r, !ignition->on_seen || ignition->now == IGNITION_IS_ON);
-	require(r, !ignition->pending || ignition->now != IGNITION_UNKNOWN);
+	ignition->since = get_i64(r);
+	require(r, ignition->since <= state->time);
+	require(r, ignition->since == DETECT_NO_TIME ? ignition->now != IGNITION_IS_ON :
+			ignition->now != IGNITION_UNKNOWN);
 	if (ignition->pending)
-		get_spot(r, &ignition->change, INT64_MIN, state->time);
+	{
+		require(r, ignition->since != DETECT_NO_TIME);
+		get_spot(r, &ignition->change, ignition->since, state->time);
+	}
 	for (int i = 0; i < DETECT_REPEATS; i++)
 	{
 		DetectRepeat *repeat = &state->repeats[i];
@@ -305,6 +352,12 @@ get_signals(Reader *r, DetectState *state, unsigned bits)
 	}
 }
 
+bool
+detect_may_load(const uint8_t *bytes, size_t size)
+{
+	return size > 0 && bytes[0] == DETECT_SAVED_VERSION;
+}
+
 DetectState *
 detect_load(const uint8_t *bytes, size_t size, const DetectWorld *world)
 {
@@ -312,7 +365,7 @@ detect_load(const uint8_t *bytes, size_t size, const DetectWorld *world)
 	DetectState *state;
 	unsigned	bits;
 
-	if (size < DETECT_SAVED_HEAD || bytes[0] != DETECT_SAVED_VERSION)
+	if (size < DETECT_SAVED_HEAD || !detect_may_load(bytes, size))
 		return NULL;
 	get_u8(&r);
 	state = detect_new(world);
@@ -335,5 +388,6 @@ detect_load(const uint8_t *bytes, size_t size, const DetectWorld *world)
 		require(&r, state->alarms[i].size > 0);
 	}
 	get_visits(&r, state, world);
+	get_sensors(&r, state, world);
 	return r.bad || r.left > 0 ? NULL : state;
 }

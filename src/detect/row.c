@@ -18,6 +18,7 @@ static const char *const kind_names[DETECT_KINDS] =
 	[DETECT_DRIVER_CHANGE] = "driver_change",
 	[DETECT_POWER_CUT] = "power_cut",
 	[DETECT_LOW_BATTERY] = "low_battery",
+	[DETECT_SENSOR_ALARM] = "sensor_alarm",
 	[DETECT_GEOFENCE_ENTER] = "geofence_enter",
 	[DETECT_GEOFENCE_EXIT] = "geofence_exit",
 	[DETECT_GEOFENCE_DWELL] = "geofence_dwell",
@@ -53,6 +54,9 @@ detect_row(DetectKind kind, const DetectSpot *spot)
 	row.peak_at = DETECT_NO_TIME;
 	row.peak_lon = NAN;
 	row.peak_lat = NAN;
+	row.value = NAN;
+	row.threshold = NAN;
+	row.peak = NAN;
 	row.near_m = NAN;
 	return row;
 }

@@ -158,6 +158,24 @@ put_visit(Writer *w, const DetectVisit *visit)
 	}
 }
 
+static void
+put_sensor(Writer *w, const DetectSensor *sensor)
+{
+	put_u32(w, (uint32_t) sensor->rule);
+	put_u8(w, sensor->shown);
+	put_spot(w, &sensor->first);
+	put_i64(w, sensor->last);
+	if (sensor->shown)
+		put_i64(w, sensor->confirmed_at);
+	put_text(w, &sensor->name);
+	put_text(w, &sensor->sensor);
+	put_text(w, &sensor->unit);
+	put_double(w, sensor->value);
+	put_double(w, sensor->threshold);
+	put_double(w, sensor->peak);
+	put_i64(w, sensor->peak_at);
+}
+
 size_t
 detect_save(const DetectState *state, uint8_t *bytes, size_t room)
 {
@@ -173,6 +191,7 @@ detect_save(const DetectState *state, uint8_t *bytes, size_t room)
 	if (state->place.has_place)
 		put_spot(&w, &state->place);
 	put_text(&w, &state->driver);
+	put_i64(&w, state->ignition.since);
 	if (state->ignition.pending)
 		put_spot(&w, &state->ignition.change);
 	for (int i = 0; i < DETECT_REPEATS; i++)
@@ -191,6 +210,9 @@ detect_save(const DetectState *state, uint8_t *bytes, size_t room)
 	put_u32(&w, state->visits_count);
 	for (uint32_t i = 0; i < state->visits_count; i++)
 		put_visit(&w, &state->visits[i]);
+	put_u32(&w, state->sensors_count);
+	for (uint32_t i = 0; i < state->sensors_count; i++)
+		put_sensor(&w, &state->sensors[i]);
 	return w.size;
 }
 

@@ -10,7 +10,7 @@
 
 #include "detect/detect_private.h"
 
-#define DETECT_SAVED_VERSION	1
+#define DETECT_SAVED_VERSION	2
 #define DETECT_SAVED_HEAD		54	/* version and piece */
 /* The byte after the time says which parts follow: among them, in this bit, a
  * change of the ignition that may be taken back. */
@@ -21,5 +21,8 @@
 
 /* The least bytes that a visit takes. */
 #define DETECT_SAVED_VISIT_MIN	75
+
+/* And the least that a sensor takes. */
+#define DETECT_SAVED_SENSOR_MIN	57
 
 #endif							/* PT621_DETECT_SAVE_H */

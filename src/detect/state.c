@@ -14,6 +14,7 @@ detect_new(const DetectWorld *world)
 
 	memset(state, 0, sizeof(*state));
 	state->time = DETECT_NO_TIME;
+	state->ignition.since = DETECT_NO_TIME;
 	detect_cut_piece(state);
 	return state;
 }
@@ -33,10 +34,31 @@ detect_visits_room(DetectState *state, const DetectWorld *world, uint32_t count)
 	return state->visits;
 }
 
+/* Makes room for so many sensors. */
+DetectSensor *
+detect_sensors_room(DetectState *state, const DetectWorld *world, uint32_t count)
+{
+	if (count > state->sensors_room)
+	{
+		uint32_t	room = count + count / 2 + 4;
+
+		state->sensors = world->grow(world->arg, state->sensors,
+									 (size_t) room * sizeof(state->sensors[0]));
+		state->sensors_room = room;
+	}
+	return state->sensors;
+}
+
 DetectTime
 detect_time(const DetectState *state)
 {
 	return state->time;
+}
+
+DetectTime
+detect_ignition_since(const DetectState *state)
+{
+	return state->ignition.since;
 }
 
 bool
@@ -52,6 +74,7 @@ detect_put_open(const DetectState *state, const DetectWorld *world)
 	detect_put_over(state, world);
 	detect_put_repeats(state, world);
 	detect_put_ignition(state, world);
+	detect_put_sensors(state, world);
 }
 
 const DetectPiece *

@@ -138,6 +138,7 @@ detect_step(DetectState *state, const DetectFix *fix, const DetectWorld *world)
 	detect_alarms(&step);
 	detect_ignition(&step);
 	detect_driver(&step);
+	detect_sensors(&step);
 	if (place)
 	{
 		detect_fences(&step);

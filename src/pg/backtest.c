@@ -61,6 +61,13 @@ backtest_active_since(void *arg, DetectTime time, int32_t id, DetectTime enough)
 	return ((Backtest *) arg)->low;
 }
 
+/* It is about a fence or a limit: sensors are not asked. */
+static size_t
+backtest_rules(void *arg, const DetectFix *fix, const DetectRule **found)
+{
+	return 0;
+}
+
 static const DetectOptions *
 backtest_options(void *arg, DetectTime time)
 {
@@ -296,7 +303,7 @@ follow(Backtest *test, const DetectWorld *world, const Stretch *stretches, uint3
 			DetectFix	fix;
 			int32		n;
 
-			derive_read_fix(&fix, table->vals[i], table->tupdesc, &n);
+			derive_read_fix(&fix, table->vals[i], table->tupdesc, NULL, &n);
 			if ((uint32) n != at)
 			{
 				if (at > 0)
@@ -352,7 +359,7 @@ DerivedRow **
 backtest_run(Backtest *test, Oid schema, Datum devices, long *count)
 {
 	const DetectWorld world = {.arg = test,.options = backtest_options,.near = backtest_near,
-		.active = backtest_active,.active_since = backtest_active_since,.grow = backtest_grow,
+		.active = backtest_active,.active_since = backtest_active_since,.rules = backtest_rules,.grow = backtest_grow,
 	.put = backtest_put,.take = backtest_take};
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "pt621 stretches of tracks",
 												  ALLOCSET_DEFAULT_SIZES);

@@ -21,6 +21,7 @@
 #include "codec/pt621_codec.h"
 #include "pg/derive.h"
 #include "pg/derive_sql.h"
+#include "pg/sensor_rules.h"
 
 /*
  * In front of a saved state, in network order: what it was made with.  Who changes
@@ -32,6 +33,7 @@ typedef struct Known
 	int64		revision;		/* of the fences */
 	TimestampTz fleet;			/* since when the options of the fleet were what they were */
 	TimestampTz device;			/* and those of the tracker */
+	int64		rules;			/* revision of the rules of sensors */
 } Known;
 
 #define KNOWN_SIZE	((Size) sizeof(Known))
@@ -110,6 +112,12 @@ static DetectTime
 world_active_since(void *arg, DetectTime time, int32_t id, DetectTime enough)
 {
 	return geofence_active_since(((Derivation *) arg)->fence_device, time, id, enough);
+}
+
+static size_t
+world_rules(void *arg, const DetectFix *fix, const DetectRule **found)
+{
+	return sensor_device_rules(((Derivation *) arg)->sensor_device, fix, found);
 }
 
 static void *
@@ -213,7 +221,7 @@ derivation_new(Oid schema)
 	derivation->world = (DetectWorld)
 	{
 		.arg = derivation,.options = world_options,.near = world_near,.active = world_active,
-			.active_since = world_active_since,.grow = world_grow,.put = world_put,.take = world_take
+			.active_since = world_active_since,.rules = world_rules,.grow = world_grow,.put = world_put,.take = world_take
 	};
 	return derivation;
 }
@@ -227,6 +235,8 @@ derivation_device(Derivation *derivation, int32 device_id, const GeofenceMember 
 	derivation->device_count = count;
 	derivation->options_since = options_since;
 	derivation->fence_device = geofence_device_new(derivation->fences, device_id, members, count);
+	derivation->sensor_device = sensor_device_new(derivation, device_id, members, count);
+	derivation->rules_known = derivation->rules_revision;
 	derivation->options_until = DT_NOBEGIN;
 	derivation->begun = DETECT_NO_TIME;
 }
@@ -241,6 +251,7 @@ read_known(const bytea *saved, Known *known)
 	known->revision = (int64) pg_ntoh64(known->revision);
 	known->fleet = (TimestampTz) pg_ntoh64(known->fleet);
 	known->device = (TimestampTz) pg_ntoh64(known->device);
+	known->rules = (int64) pg_ntoh64(known->rules);
 	return true;
 }
 
@@ -274,6 +285,32 @@ derivation_changed_since(const Derivation *derivation, const bytea *saved)
 	return since;
 }
 
+TimestampTz
+derivation_compare_rules(Derivation *derivation, const bytea *head, DetectTime time)
+{
+	Known		known;
+	TimestampTz since;
+
+	derivation->rules_known = derivation->rules_revision;
+	if (!read_known(head, &known) || known.rules == derivation->rules_revision)
+		return DT_NOEND;
+	since = sensor_rules_changed_since(derivation, derivation->device_id, known.rules);
+	if (since > time)
+		return DT_NOEND;
+	derivation->rules_known = known.rules;
+	return since;
+}
+
+int64
+derivation_rules_known(const bytea *saved)
+{
+	Known		known;
+
+	/* One of another version is to be made anew, whatever it knows. */
+	return read_known(saved, &known) &&
+		detect_may_load((const uint8 *) VARDATA_ANY(saved) + KNOWN_SIZE, VARSIZE_ANY_EXHDR(saved) - KNOWN_SIZE) ? known.rules : 0;
+}
+
 bool
 derivation_is_stale(const Geofences *fences, const bytea *saved, TimestampTz newest_time,
 					TimestampTz fleet_since, TimestampTz options_since)
@@ -302,6 +339,22 @@ derivation_load(Derivation *derivation, const bytea *saved)
 	return state;
 }
 
+TimestampTz
+derivation_ignition_since(const bytea *saved)
+{
+	/* Reading asks nothing of the world but memory. */
+	Derivation	none = {.context = CurrentMemoryContext,.states = CurrentMemoryContext};
+	DetectState *state;
+	DetectTime	since;
+
+	none.world = (DetectWorld) {.arg = &none,.grow = world_grow};
+	state = derivation_load(&none, saved);
+	if (state == NULL)
+		return DT_NOBEGIN;
+	since = detect_ignition_since(state);
+	return since == DETECT_NO_TIME ? DT_NOEND : since;
+}
+
 void
 derivation_stamp(Derivation *derivation, bytea *saved)
 {
@@ -310,6 +363,7 @@ derivation_stamp(Derivation *derivation, bytea *saved)
 	known.revision = (int64) pg_hton64(geofences_revision(derivation->fences));
 	known.fleet = (TimestampTz) pg_hton64(newest_fleet(derivation));
 	known.device = (TimestampTz) pg_hton64(derivation->options_since);
+	known.rules = (int64) pg_hton64(derivation->rules_known);
 	if (VARSIZE_ANY_EXHDR(saved) >= KNOWN_SIZE)
 		memcpy(VARDATA_ANY(saved), &known, KNOWN_SIZE);
 }

@@ -21,7 +21,13 @@
 #define PIECE_FIXES		16
 
 /* So many bytes of a saved state say what it was made with. */
-#define DERIVATION_KNOWN_SIZE	24
+#define DERIVATION_KNOWN_SIZE	32
+
+/* Rules of sensors, what is wired to trackers, and both as one of these sees them:
+ * see sensor_rules.h. */
+typedef struct SensorRules SensorRules;
+typedef struct SensorWires SensorWires;
+typedef struct SensorDevice SensorDevice;
 
 /* What is to become of a row that is wanted. */
 typedef enum DerivedWrite
@@ -90,6 +96,9 @@ typedef struct Derivation
 	Geofences  *fences;
 	FleetOptions *fleet;		/* by time */
 	int			fleet_count;
+	int64		rules_revision;
+	SensorRules *rules;			/* NULL = sensors are not looked at */
+	SensorWires *wires;			/* of trackers that were asked for in advance; NULL = none were */
 
 	HTAB	   *rows;			/* of DerivedRow; NULL while there are none */
 	DerivedPiece *pieces;
@@ -102,6 +111,8 @@ typedef struct Derivation
 	int			device_count;
 	TimestampTz options_since;
 	GeofenceDevice *fence_device;
+	SensorDevice *sensor_device;	/* NULL = no rule is for it */
+	int64		rules_known;	/* revision that its states are made with */
 	DetectWorld world;
 	DetectOptions options;		/* as last asked for ... */
 	TimestampTz options_from;	/* ... which hold for these times */
@@ -109,7 +120,10 @@ typedef struct Derivation
 	DetectTime	begun;			/* time of its state at the start */
 } Derivation;
 
-/* Begins one; within SPI.  What it makes lives in the current context. */
+/*
+ * Begins one; within SPI.  What it makes lives in the current context.  Without
+ * sensor_rules_read() it knows nothing of sensors.
+ */
 extern Derivation *derivation_new(Oid schema);
 
 /* Turns to a tracker; the arrays outlive that.  options_since: when the last of
@@ -130,11 +144,27 @@ extern DetectState *derivation_load(Derivation *derivation, const bytea *saved);
  * when a state of the tracker at hand was saved; DT_NOEND = they are the same. */
 extern TimestampTz derivation_changed_since(const Derivation *derivation, const bytea *saved);
 
+/*
+ * Tells since when the rules of sensors, or what is wired to the tracker at hand,
+ * may be others than for its last state, of this time; DT_NOEND = they are the same
+ * for all of it, and what is saved from now on says so.  Else it says what that state
+ * does, until somebody sets rules_known: a worker derives the past.
+ */
+extern TimestampTz derivation_compare_rules(Derivation *derivation, const bytea *head, DetectTime time);
+
+/* Gives the revision of the rules that a saved state knows, of which the first byte
+ * after what it was made with will do; 0 when it is none of this version. */
+extern int64 derivation_rules_known(const bytea *saved);
+
 /* Tells whether a saved state may have to be made anew: newest_time is that of its
  * last record, the others since when the options are as they are. */
 extern bool derivation_is_stale(const Geofences *fences, const bytea *saved, TimestampTz newest_time,
 								TimestampTz fleet_since, TimestampTz options_since);
 extern bytea *derivation_save(Derivation *derivation, const DetectState *state);
+
+/* Gives when a tracker's ignition was first on, by a saved state; DT_NOEND = it was
+ * not yet, DT_NOBEGIN = the bytes are no state. */
+extern TimestampTz derivation_ignition_since(const bytea *saved);
 
 /* Says of a saved state that it agrees with the fences of now. */
 extern void derivation_stamp(Derivation *derivation, bytea *saved);

@@ -13,6 +13,7 @@
 #include "utils/lsyscache.h"
 
 #include "pg/derive_sql.h"
+#include "pg/sensor_rules.h"
 #include "pg/store.h"
 
 DerivePeriod *
@@ -65,6 +66,7 @@ pt621_detect(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	derivation = derivation_new(get_func_namespace(fcinfo->flinfo->fn_oid));
+	sensor_rules_read(derivation);
 	for (int i = 0; i < count; i++)
 	{
 		const DerivePeriod *period = &periods[i];
@@ -94,6 +96,29 @@ pt621_is_stale(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(derivation_is_stale(geofences_get(), PG_GETARG_BYTEA_P_SLICE(0, 0, DERIVATION_KNOWN_SIZE), PG_GETARG_TIMESTAMPTZ(1),
 									   PG_ARGISNULL(2) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(2),
 									   PG_ARGISNULL(3) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(3)));
+}
+
+PG_FUNCTION_INFO_V1(pt621_rules_known);
+
+/* pt621_rules_known(detectors): revision of the rules of sensors that a state knows. */
+Datum
+pt621_rules_known(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(derivation_rules_known(PG_GETARG_BYTEA_P_SLICE(0, 0, DERIVATION_KNOWN_SIZE + 1)));
+}
+
+PG_FUNCTION_INFO_V1(pt621_ignition_since);
+
+/* pt621_ignition_since(detectors): time of the first record with ignition on;
+ * infinity = there was none yet, NULL = this is no state. */
+Datum
+pt621_ignition_since(PG_FUNCTION_ARGS)
+{
+	TimestampTz since = derivation_ignition_since(PG_GETARG_BYTEA_PP(0));
+
+	if (since == DT_NOBEGIN)
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(since);
 }
 
 PG_FUNCTION_INFO_V1(pt621_event_kinds);

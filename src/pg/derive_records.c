@@ -13,9 +13,10 @@
 #include "utils/memutils.h"
 
 #include "pg/derive_sql.h"
+#include "pg/sensor_rules.h"
 
-/* Of SQL_STRETCH_RECORDS; SQL_RECORDS has all but the last. */
-#define RECORD_COLUMNS	9
+/* Of SQL_SENSOR_RECORDS; others have fewer. */
+#define RECORD_COLUMNS	10
 
 bool
 derive_column(HeapTuple row, TupleDesc desc, int number, Datum *value)
@@ -58,6 +59,14 @@ derive_time(HeapTuple row, TupleDesc desc, int number, TimestampTz otherwise)
 	return derive_column(row, desc, number, &value) ? DatumGetTimestampTz(value) : otherwise;
 }
 
+int64
+derive_int64(HeapTuple row, TupleDesc desc, int number)
+{
+	Datum		value;
+
+	return derive_column(row, desc, number, &value) ? DatumGetInt64(value) : 0;
+}
+
 bool
 derive_bool(HeapTuple row, TupleDesc desc, int number)
 {
@@ -75,7 +84,7 @@ derive_bytes(HeapTuple row, TupleDesc desc, int number)
 }
 
 void
-derive_read_fix(DetectFix *fix, HeapTuple row, TupleDesc desc, int32 *stretch)
+derive_read_fix(DetectFix *fix, HeapTuple row, TupleDesc desc, SensorRaw *sensors, int32 *stretch)
 {
 	Datum		values[RECORD_COLUMNS];
 	bool		nulls[RECORD_COLUMNS];
@@ -95,6 +104,9 @@ derive_read_fix(DetectFix *fix, HeapTuple row, TupleDesc desc, int32 *stretch)
 	fix->speed_kmh = nulls[5] ? NAN : DatumGetFloat8(values[5]);
 	fix->ignition = nulls[6] ? -1 : DatumGetBool(values[6]);
 	fix->driver = driver ? derive_make_text(VARDATA_ANY(driver), VARSIZE_ANY_EXHDR(driver)) : derive_make_text(NULL, 0);
+	fix->sensors = sensors;
+	if (sensors)
+		sensor_raw_of_row(sensors, values[8], nulls[8], values[9], nulls[9]);
 	if (stretch)
 		*stretch = nulls[8] ? 0 : DatumGetInt32(values[8]);
 }
@@ -104,7 +116,9 @@ derive_read_records(Derivation *derivation, int32 device_id, TimestampTz after, 
 					int fetch, bool (*take) (const DetectFix *fix, void *arg), void *arg)
 {
 	Datum		values[] = {Int32GetDatum(device_id), TimestampTzGetDatum(after), TimestampTzGetDatum(until)};
-	Portal		records = SPI_cursor_open(NULL, derive_plan(derivation, SQL_RECORDS), values, NULL, false);
+	bool		has_sensors = derivation->sensor_device != NULL;
+	SPIPlanPtr	plan = derive_plan(derivation, has_sensors ? SQL_SENSOR_RECORDS : SQL_RECORDS);
+	Portal		records = SPI_cursor_open(NULL, plan, values, NULL, false);
 	MemoryContext rows = AllocSetContextCreate(CurrentMemoryContext, "pt621 records", ALLOCSET_SMALL_SIZES);
 	bool		more = true;
 
@@ -122,8 +136,9 @@ derive_read_records(Derivation *derivation, int32 device_id, TimestampTz after, 
 		{
 			MemoryContext old = MemoryContextSwitchTo(rows);
 			DetectFix	fix;
+			SensorRaw	sensors;
 
-			derive_read_fix(&fix, table->vals[i], table->tupdesc, NULL);
+			derive_read_fix(&fix, table->vals[i], table->tupdesc, has_sensors ? &sensors : NULL, NULL);
 			MemoryContextSwitchTo(old);
 			more = take(&fix, arg);
 		}

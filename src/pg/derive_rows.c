@@ -143,6 +143,21 @@ put_visit(StringInfo json, const DetectRow *row)
 	put_rounded(json, "top_speed_kmh", row->top_speed_kmh);
 }
 
+/* What a row of sensor_alarm says, more of it once it has ended. */
+static void
+put_sensor(StringInfo json, const DetectRow *row)
+{
+	put_string(json, "sensor", &row->sensor);
+	if (row->unit.size > 0)
+		put_string(json, "unit", &row->unit);
+	put_number(json, "threshold", row->threshold);
+	put_rounded(json, "value", row->value);
+	if (row->until == DETECT_NO_TIME)
+		return;
+	put_rounded(json, "peak", row->peak);
+	put_time(json, "peak_at", row->peak_at);
+}
+
 /* What a row of proximity says, more of it once it has ended. */
 static void
 put_proximity(StringInfo json, const DetectRow *row)
@@ -165,6 +180,8 @@ derive_detail(const DetectRow *row)
 		put_overspeed(&json, row);
 	else if (row->kind == DETECT_DRIVER_CHANGE && row->driver.size > 0)
 		put_string(&json, "from", &row->driver);
+	else if (row->kind == DETECT_SENSOR_ALARM)
+		put_sensor(&json, row);
 	else if (row->kind == DETECT_PROXIMITY)
 		put_proximity(&json, row);
 	else if (row->kind >= DETECT_GEOFENCE_ENTER)

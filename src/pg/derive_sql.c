@@ -29,6 +29,16 @@
 	" %2$s.st_x(p.geom), %2$s.st_y(p.geom), p.speed_kmh::pg_catalog.float8," \
 	" p.ignition::pg_catalog.bool, p.driver::pg_catalog.text"
 
+/* The first moment of a range, and the first one after it. */
+#define RANGE_FROM(range) \
+	"(coalesce(lower(" range "), '-infinity') + CASE WHEN lower_inf(" range ") OR lower_inc(" range ") THEN '0' ELSE '1 us' END::interval)"
+#define RANGE_UNTIL(range) \
+	"(coalesce(upper(" range "), 'infinity') + CASE WHEN upper_inc(" range ") THEN '1 us' ELSE '0' END::interval)"
+
+/* What the columns of calibration and input are for SQL_SENSOR_WIRES. */
+#define WIRE(columns, table) \
+	"SELECT w.device_id, w.name, w.id, w.valid, " columns " FROM pt621." table " w WHERE w.device_id = ANY ($1)"
+
 #define SAME_EVENT \
 	" e.device_id = d.device_id AND e.kind = d.kind AND e.at = d.at" \
 	" AND coalesce(e.geofence_id, 0) = coalesce(d.geofence_id, 0)" \
@@ -53,9 +63,12 @@
 #define CORRECTED(column) \
 	"CASE WHEN row_number() OVER (PARTITION BY o.id ORDER BY o.away, d." column ") = 1 THEN o.id END"
 
-/* $1: seconds after which something is late. */
-#define LATE(column) \
-	"extract(epoch FROM now() - d." column ") > $1"
+/* $1: seconds after which something is late.  An alarm of a sensor could not be
+ * known before it had lasted. */
+#define LATE(time) \
+	"extract(epoch FROM now() - " time ") > $1"
+#define EVENT_TIME \
+	"CASE d.kind WHEN 'sensor_alarm' THEN d.confirmed_at ELSE d.at END"
 
 static const PlanText statements[DERIVE_STATEMENTS] =
 {
@@ -111,6 +124,35 @@ static const PlanText statements[DERIVE_STATEMENTS] =
 		" FROM pt621.position p WHERE p.device_id = $1 AND p.fix_time > $2 AND p.fix_time <= $3"
 		" AND p.fix_time < 'infinity' AND p.quality & 65536 = 0 ORDER BY p.fix_time, p.code COLLATE \"C\", p.digest",
 		PLAN_BY_INDEX, 3, {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	},
+	[SQL_SENSOR_RECORDS] = {
+		PLAN_NO_SCHEMA "SELECT" RECORD_COLUMNS ", p.adc::pg_catalog.int4[], p.inputs::pg_catalog.varbit"
+		" FROM pt621.position p WHERE p.device_id = $1 AND p.fix_time > $2 AND p.fix_time <= $3"
+		" AND p.fix_time < 'infinity' AND p.quality & 65536 = 0 ORDER BY p.fix_time, p.code COLLATE \"C\", p.digest",
+		PLAN_BY_INDEX, 3, {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	},
+	/* The revision even where there is no rule. */
+	[SQL_SENSOR_RULES] = {
+		"SELECT (SELECT max(c.revision) FROM pt621.sensor_change c)::pg_catalog.int8, d.id::pg_catalog.int4,"
+		" d.name::pg_catalog.text, d.sensor::pg_catalog.text, d.above::pg_catalog.float8, d.below::pg_catalog.float8,"
+		" " MICROSECONDS("lasting") ", " MICROSECONDS("max_gap") ", d.moving::pg_catalog.bool,"
+		" " RANGE_FROM("d.valid") ", " RANGE_UNTIL("d.valid") ", d.devices::pg_catalog.int4[], d.groups::pg_catalog.text[]"
+		" FROM (SELECT) one LEFT JOIN pt621.sensor_alarm d ON true ORDER BY d.id",
+		PLAN_KEPT, 0, {0}
+	},
+	[SQL_SENSOR_WIRES] = {
+		"SELECT w.device_id::pg_catalog.int4, r.id::pg_catalog.int4, w.number::pg_catalog.int4, w.is_input, w.inverted::pg_catalog.bool,"
+		" w.unit::pg_catalog.text, " RANGE_FROM("w.valid") ", " RANGE_UNTIL("w.valid") ","
+		" w.raw::pg_catalog.float8[], w.value::pg_catalog.float8[]"
+		" FROM (" WIRE("w.channel AS number, false AS is_input, false AS inverted, w.unit, w.raw, w.value", "calibration")
+		" UNION ALL " WIRE("w.number, true, w.inverted, '', NULL, NULL", "input") ") w"
+		" JOIN pt621.sensor_alarm r ON r.sensor = w.name"
+		" ORDER BY w.device_id, r.id, lower(w.valid) DESC NULLS LAST, w.is_input, w.id DESC",
+		PLAN_BY_INDEX, 1, {INT4ARRAYOID}
+	},
+	[SQL_SENSOR_CHANGED] = {
+		"SELECT %s.pt621_sensors_changed($1, $2)",
+		PLAN_KEPT, 2, {INT4OID, INT8OID}
 	},
 	[SQL_LIVE_EVENTS] = {
 		PLAN_NO_SCHEMA "SELECT coalesce(e.kind, '')::pg_catalog.text, coalesce(e.geofence_id, 0)::pg_catalog.int4,"
@@ -218,7 +260,7 @@ static const PlanText statements[DERIVE_STATEMENTS] =
 		"INSERT INTO pt621.geofence_visit (device_id, geofence_id, enter_at, exit_at, enter_unknown,"
 		" exit_unknown, interpolated, passed, uncertainty_s, seconds, metres, top_speed_kmh, driver,"
 		" confirmed_at, late, corrects)"
-		" SELECT d.*, " LATE("enter_at") ", " CORRECTED("enter_at")
+		" SELECT d.*, " LATE("d.enter_at") ", " CORRECTED("enter_at")
 		" FROM %s.pt621_derived_visits('insert') d"
 		CORRECTS("pt621.geofence_visit", "enter_at", "o.geofence_id = d.geofence_id")
 		" ORDER BY d.enter_at, d.device_id, d.geofence_id ON CONFLICT DO NOTHING",
@@ -227,7 +269,7 @@ static const PlanText statements[DERIVE_STATEMENTS] =
 	[SQL_INSERT_EVENTS] = {
 		"INSERT INTO pt621.event (device_id, kind, code, at, until, geofence_id, object, geom, detail,"
 		" confirmed_at, late, corrects)"
-		" SELECT d.*, " LATE("at") ", " CORRECTED("at")
+		" SELECT d.*, " LATE(EVENT_TIME) ", " CORRECTED("at")
 		" FROM %s.pt621_derived_events('insert') d"
 		CORRECTS("pt621.event", "at", "o.kind = d.kind AND coalesce(o.geofence_id, 0) = coalesce(d.geofence_id, 0)"
 				 " AND coalesce(o.object, '') = coalesce(d.object, '')")
@@ -249,14 +291,6 @@ SPIPlanPtr
 derive_plan(Derivation *derivation, DeriveStatement statement)
 {
 	return plan_get(&set, statement, derivation->schema);
-}
-
-static int64
-column_int64(HeapTuple row, TupleDesc desc, int number)
-{
-	Datum		value;
-
-	return derive_column(row, desc, number, &value) ? DatumGetInt64(value) : 0;
 }
 
 /* Without any row, or with none for the earliest times, the columns' defaults
@@ -305,18 +339,18 @@ derive_read_fleet(Derivation *derivation)
 		{
 			.speed_limit_kmh = derive_float(row, desc, 2),
 				.overspeed_tolerance_kmh = derive_float(row, desc, 3),
-				.overspeed_min = column_int64(row, desc, 4),
-				.overspeed_merge = column_int64(row, desc, 5),
-				.overspeed_gap = column_int64(row, desc, 6),
-				.ignition_debounce = column_int64(row, desc, 7),
+				.overspeed_min = derive_int64(row, desc, 4),
+				.overspeed_merge = derive_int64(row, desc, 5),
+				.overspeed_gap = derive_int64(row, desc, 6),
+				.ignition_debounce = derive_int64(row, desc, 7),
 				.moving_from_kmh = derive_float(row, desc, 8),
 				.still_below_kmh = derive_float(row, desc, 9),
-				.motion_start_after = column_int64(row, desc, 10),
-				.motion_stop_after = column_int64(row, desc, 11),
-				.motion_gap = column_int64(row, desc, 12),
-				.pass_gap = column_int64(row, desc, 13),
+				.motion_start_after = derive_int64(row, desc, 10),
+				.motion_stop_after = derive_int64(row, desc, 11),
+				.motion_gap = derive_int64(row, desc, 12),
+				.pass_gap = derive_int64(row, desc, 13),
 				.plausible_kmh = derive_float(row, desc, 14),
-				.repeat_after = column_int64(row, desc, 15)
+				.repeat_after = derive_int64(row, desc, 15)
 		};
 	}
 	SPI_freetuptable(SPI_tuptable);

@@ -24,6 +24,10 @@ typedef enum DeriveStatement
 	SQL_FIRST_PIECE,
 	SQL_PIECES_AFTER,
 	SQL_RECORDS,
+	SQL_SENSOR_RECORDS,
+	SQL_SENSOR_RULES,
+	SQL_SENSOR_WIRES,
+	SQL_SENSOR_CHANGED,
 	SQL_LIVE_EVENTS,
 	SQL_LIVE_VISITS,
 	SQL_STRETCH_STATES,
@@ -52,12 +56,16 @@ extern text *derive_text(HeapTuple row, TupleDesc desc, int number);
 extern DetectText derive_detect_text(HeapTuple row, TupleDesc desc, int number);
 extern double derive_float(HeapTuple row, TupleDesc desc, int number);
 extern TimestampTz derive_time(HeapTuple row, TupleDesc desc, int number, TimestampTz otherwise);
+extern int64 derive_int64(HeapTuple row, TupleDesc desc, int number);	/* 0 when it is NULL */
 extern bool derive_bool(HeapTuple row, TupleDesc desc, int number);
 extern bytea *derive_bytes(HeapTuple row, TupleDesc desc, int number);	/* a copy */
 
-/* Reads a record from a row of SQL_RECORDS, or of SQL_STRETCH_RECORDS with the
- * number of its stretch. */
-extern void derive_read_fix(DetectFix *fix, HeapTuple row, TupleDesc desc, int32 *stretch);
+struct SensorRaw;
+
+/* Reads a record from a row of SQL_RECORDS; of SQL_SENSOR_RECORDS with what its
+ * sensors say, or of SQL_STRETCH_RECORDS with the number of its stretch: else NULL. */
+extern void derive_read_fix(DetectFix *fix, HeapTuple row, TupleDesc desc,
+							struct SensorRaw *sensors, int32 *stretch);
 
 /*
  * Reads the records of a tracker after one time and up to another, `fetch` at

@@ -288,15 +288,28 @@ derive_turn(Turn *turn, TimestampTz from)
 	return turn->high;
 }
 
-/* Finds since when fences or options are others than the kept states know: then
- * these are wrong from there on, whatever period is asked for. */
+/*
+ * Finds since when fences or options are others than the kept states know: then
+ * these are wrong from there on, whatever period is asked for.  Where rules of
+ * sensors are, that may be long ago, and only who asks for all to come has to wait
+ * for it.
+ */
 static TimestampTz
-find_stale(Derivation *derivation, const bytea *head)
+find_stale(Derivation *derivation, const bytea *head, bool to_the_end)
 {
 	TimestampTz since = derivation_changed_since(derivation, head);
-	DetectState *state = since == DT_NOEND ? NULL : derivation_load(derivation, head);
+	DetectState *state = derivation_load(derivation, head);
+	TimestampTz rules_since;
 
-	return state && detect_time(state) >= since ? since : DT_NOEND;
+	if (head == NULL || state == NULL)
+		return DT_NOEND;
+	rules_since = derivation_compare_rules(derivation, head, detect_time(state));
+	if (to_the_end)
+	{
+		derivation->rules_known = derivation->rules_revision;
+		since = Min(since, rules_since);
+	}
+	return detect_time(state) >= since ? since : DT_NOEND;
 }
 
 static bytea *
@@ -321,7 +334,7 @@ derive_anew(Derivation *derivation, int32 device_id, TimestampTz from, Timestamp
 	if (!turn_to_device(derivation, device_id))
 		return DT_NOEND;
 	turn.head = read_head(derivation, device_id);
-	stale = find_stale(derivation, turn.head);
+	stale = find_stale(derivation, turn.head, until == DT_NOEND);
 	if (stale <= until && stale != DT_NOEND)
 	{
 		from = Min(from, stale);

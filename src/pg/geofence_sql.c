@@ -19,6 +19,7 @@
 
 #include "pg/geofence_private.h"
 #include "pg/postgis.h"
+#include "pg/row.h"
 
 /* Reads the place that the first argument is; false for an empty point. */
 static bool
@@ -119,6 +120,23 @@ pt621_geofences(PG_FUNCTION_ARGS)
 	PG_RETURN_ARRAYTYPE_P(array);
 }
 
+/* Reads weekly hours; an error for what does not read. */
+static Schedule *
+read_hours(text *schedule)
+{
+	Schedule   *parsed = palloc(sizeof(Schedule));
+	ScheduleError error;
+
+	/* Up to where it reads it is ASCII: bytes are characters. */
+	if (!schedule_parse(VARDATA_ANY(schedule), VARSIZE_ANY_EXHDR(schedule), parsed, &error))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("schedule does not read: \"%s\"", text_to_cstring(schedule)),
+				 errdetail("At character %zu: %s is expected.", error.at + 1, error.expected),
+				 errhint("Hours are written like this: Mo-Fr 07:00-18:00; Sa,Su 22:00-02:00.")));
+	return parsed;
+}
+
 PG_FUNCTION_INFO_V1(pt621_check_hours);
 
 /* pt621_check_hours(schedule, time_zone): raises an error for what does not read. */
@@ -138,20 +156,26 @@ pt621_check_hours(PG_FUNCTION_ARGS)
 					 errhint("pg_timezone_names lists them.")));
 	}
 	if (!PG_ARGISNULL(0))
-	{
-		text	   *schedule = PG_GETARG_TEXT_PP(0);
-		Schedule   *parsed = palloc(sizeof(Schedule));
-		ScheduleError error;
-
-		/* Up to where it reads it is ASCII: bytes are characters. */
-		if (!schedule_parse(VARDATA_ANY(schedule), VARSIZE_ANY_EXHDR(schedule), parsed,
-							&error))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("schedule does not read: \"%s\"", text_to_cstring(schedule)),
-					 errdetail("At character %zu: %s is expected.", error.at + 1,
-							   error.expected),
-					 errhint("Hours are written like this: Mo-Fr 07:00-18:00; Sa,Su 22:00-02:00.")));
-	}
+		pfree(read_hours(PG_GETARG_TEXT_PP(0)));
 	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(pt621_hours_of_week);
+
+/* pt621_hours_of_week(schedule): its spans, in minutes since Monday 00:00. */
+Datum
+pt621_hours_of_week(PG_FUNCTION_ARGS)
+{
+	Schedule   *hours = read_hours(PG_GETARG_TEXT_PP(0));
+	RowSink		sink;
+
+	row_sink_open(&sink, fcinfo, 2, -1);
+	for (size_t i = 0; i < hours->spans; i++)
+	{
+		row_start(sink.row);
+		row_set(sink.row, 0, Int32GetDatum(hours->span[i].from));
+		row_set(sink.row, 1, Int32GetDatum(hours->span[i].until));
+		row_emit(&sink);
+	}
+	return (Datum) 0;
 }

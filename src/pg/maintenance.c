@@ -54,7 +54,13 @@ static Task tasks[] = {
 		10000, 10000, 10000, 0},
 	/* A few trackers at a time, since a batch waits for the states locked. */
 	{"pt621_settle_geofences", "looking after fences that were changed", "fences were not looked after",
-		2000, 10, 30000, 0}
+		2000, 10, 30000, 0},
+	/* One tracker at a time: that may be all of its past. */
+	{"pt621_settle_sensors", "looking after sensors that were changed", "sensors were not looked after",
+		2000, 10, 600000, 0},
+	/* One plan at a time.  Of one that was served long ago there is much to read. */
+	{"pt621_maintenance_tick", "looking which services are due", "services were not looked after",
+		MAINTENANCE_LONGEST_MS, 10, 600000, 0}
 };
 
 /* Calls a task's function, where the tables are fit for it. */

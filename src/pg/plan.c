@@ -20,16 +20,18 @@
 
 /*
  * Makes the plan of a statement, unless it has one that is still good, as if only
- * indexes could be used.  Without parameters to look at it is a generic one.
+ * indexes could be used; in_order: and nothing sorted.  Without parameters to look at it is a generic one.
  */
 static void
-plan_by_index(SPIPlanPtr plan)
+plan_by_index(SPIPlanPtr plan, bool in_order)
 {
-	static const char *const ways[] = {"enable_seqscan", "enable_hashjoin", "enable_mergejoin"};
+	static const char *const ways[] = {"enable_seqscan", "enable_hashjoin", "enable_mergejoin",
+	"enable_bitmapscan", "enable_sort"};
+	Size		count = lengthof(ways) - (in_order ? 0 : 2);
 	int			nest = NewGUCNestLevel();
 	CachedPlan *cached;
 
-	for (Size i = 0; i < lengthof(ways); i++)
+	for (Size i = 0; i < count; i++)
 		(void) set_config_option(ways[i], "off", PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
 	cached = SPI_plan_get_cached_plan(plan);
@@ -74,7 +76,7 @@ prepare(const PlanText *statement, Oid schema)
 	text = psprintf(statement->text, quote_identifier(name),
 					strstr(statement->text, "%2$s") ? quote_identifier(postgis_schema()) : "");
 	plan = SPI_prepare_cursor(text, statement->arguments, (Oid *) statement->types,
-							  statement->kind == PLAN_BY_INDEX ? CURSOR_OPT_GENERIC_PLAN : 0);
+							  statement->kind == PLAN_BY_INDEX || statement->kind == PLAN_IN_ORDER ? CURSOR_OPT_GENERIC_PLAN : 0);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", text,
 			 SPI_result_code_string(SPI_result));
@@ -102,8 +104,8 @@ plan_get(PlanSet *set, int which, Oid schema)
 		plan = prepare(statement, schema);
 	if (statement->kind != PLAN_RARE)
 		set->plans[which] = plan;
-	if (statement->kind == PLAN_BY_INDEX)
-		plan_by_index(plan);
+	if (statement->kind == PLAN_BY_INDEX || statement->kind == PLAN_IN_ORDER)
+		plan_by_index(plan, statement->kind == PLAN_IN_ORDER);
 	return plan;
 }
 

@@ -18,6 +18,7 @@ typedef enum PlanKind
 {
 	PLAN_KEPT,
 	PLAN_BY_INDEX,				/* kept, and goes by indexes alone */
+	PLAN_IN_ORDER,				/* likewise, and in the order of one: few rows may be read */
 	PLAN_RARE					/* planned anew each time */
 } PlanKind;
 

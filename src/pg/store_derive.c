@@ -13,10 +13,11 @@
 #include "pg/derive.h"
 #include "pg/proximity.h"
 #include "pg/run.h"
+#include "pg/sensor_rules.h"
 
-/* Fills what the detectors look at. */
+/* Fills what the detectors look at; sensors NULL: no rule asks for them. */
 static void
-make_fix(const RunItem *item, DetectFix *fix)
+make_fix(const RunItem *item, DetectFix *fix, SensorRaw *sensors)
 {
 	const Pt621Record *record = &item->record;
 	bool		ignition;
@@ -29,6 +30,9 @@ make_fix(const RunItem *item, DetectFix *fix)
 	fix->speed_kmh = (double) (float) record->speed_kmh;
 	fix->ignition = item_ignition(item, &ignition) ? ignition : -1;
 	fix->driver = derive_make_text(record->driver.at, record->driver.at ? record->driver.size : 0);
+	fix->sensors = sensors;
+	if (sensors)
+		sensor_raw_of_record(sensors, record);
 	derive_set_code(fix, record->code.at, record->code.size);
 }
 
@@ -63,6 +67,7 @@ load_state(Run *run, Device *device, TimestampTz first, TimestampTz *since)
 		return NULL;
 	/* Others may have changed fences or options while it was made. */
 	*since = Min(first, derivation_changed_since(derivation, device->detectors));
+	(void) derivation_compare_rules(derivation, device->detectors, detect_time(state));
 	return *since > detect_time(state) ? state : NULL;
 }
 
@@ -106,10 +111,11 @@ derive_device(Run *run, uint32 from, uint32 to)
 	for (uint32 i = from; i < to; i++)
 	{
 		DetectFix	fix;
+		SensorRaw	sensors;
 
 		if (!is_new_record(run->positions[i]))
 			continue;
-		make_fix(run->positions[i], &fix);
+		make_fix(run->positions[i], &fix, run->derivation->sensor_device ? &sensors : NULL);
 		derivation_step(run->derivation, state, &fix);
 	}
 	device->detectors = derivation_save(run->derivation, state);
@@ -117,10 +123,28 @@ derive_device(Run *run, uint32 from, uint32 to)
 	derivation_close_ended(run->derivation, state);
 }
 
+/* Reads the rules of sensors, and what is wired to the run's trackers. */
+static void
+read_rules(Run *run)
+{
+	int32	   *devices = palloc((Size) Max(run->position_count, 1) * sizeof(int32));
+	int			count = 0;
+
+	for (uint32 i = 0; i < run->position_count; i++)
+	{
+		if (i == 0 || run->positions[i]->device != run->positions[i - 1]->device)
+			devices[count++] = run->positions[i]->device->id;
+	}
+	sensor_rules_read(run->derivation);
+	sensor_rules_wire(run->derivation, devices, count);
+}
+
 void
 run_derive(Run *run)
 {
 	run->derivation = derivation_new(run->schema);
+	if (run->position_count > 0)
+		read_rules(run);
 	for (uint32 from = 0, to; from < run->position_count; from = to)
 	{
 		for (to = from + 1; to < run->position_count; to++)

@@ -125,6 +125,13 @@ make_world(void)
 	fence->pause_until = S(600);
 	fence = world_fence(world, 5, (GeoBox) {-180, -1, -179.99, 1});
 	fence->fence.interpolate = true;
+	world_rule(world, 1, "cold")->rule.max_gap = S(300);
+	world_rule(world, 2, "driving")->rule.moving = 1;
+	world->rules[1].rule.lasting = S(20);
+	world_rule(world, 3, "standing")->rule.moving = 0;
+	world->rules[2].rule.below = 3;
+	world->rules[2].valid_from = S(100);
+	world->rules[2].valid_until = S(500);
 	world->changed = world->options;
 	world->changed.overspeed_min = 0;
 	world->changed.ignition_debounce = S(30);
@@ -138,6 +145,7 @@ static void
 read_fix(const uint8_t *data, DetectFix *fix)
 {
 	static const char *const names[] = {"", "A", "B", "CPA", "LPA", "IN1", "IN2", "POS"};
+	static double value;
 	uint8_t		bits = data[4];
 	DetectTime	time = fix->time;
 	double		lon = fix->lon;
@@ -155,6 +163,9 @@ read_fix(const uint8_t *data, DetectFix *fix)
 	text_set(&fix->code, names[3 + (bits >> 5 & 3)]);
 	if (bits & 128)
 		fix->alarm = fix->code;
+	value = data[2] % 16;
+	if (data[1] & 3)
+		fix->sensors = &value;
 }
 
 /* Takes the state through its bytes, which must not change. */

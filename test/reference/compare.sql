@@ -25,6 +25,7 @@ BEGIN
         CALL work_out_ignition(tracker);
         CALL work_out_motion(tracker);
         CALL work_out_overspeed(tracker);
+        CALL work_out_sensors(tracker);
         -- Where no place is in a fence and no segment comes near, there is nothing.
         FOR fence IN SELECT DISTINCT geofence_id FROM spot WHERE device_id = tracker LOOP
             CALL work_out_fence(tracker, fence);

@@ -158,6 +158,23 @@ BEGIN
         ('tunnel',   line(3, -1500, 0, 1500, 300), 30, '0',    '0',    2, 2, 0,    NULL,    false, NULL, NULL, NULL)
       ) f (name, geom, radius_m, dwell_in, dwell_out, fixes_in, fixes_out, buffer, dwell, interpolate, speed, schedule, zone);
 
+    -- Sensors: some are wired otherwise from noon on, some trackers have none.
+    INSERT INTO pt621.calibration (device_id, name, channel, unit, raw, value, valid)
+    SELECT d.id, 'cold', 1, 'C', '{0,400,800,930}', '{-40,0,30,60}', tstzrange(NULL, CASE d.id % 4 WHEN 2 THEN timestamptz '2025-03-01 11:00+00' END)
+      FROM pt621.device d WHERE d.id % 5 <> 4;
+    INSERT INTO pt621.calibration (device_id, name, channel, unit, raw, value, valid)
+    SELECT d.id, 'cold', 1 + d.id % 2, 'F', '{0,1000}', '{-10,50}', '[2025-03-01 12:00+00,)'
+      FROM pt621.device d WHERE d.id % 3 = 1;
+    INSERT INTO pt621.input (device_id, name, number, inverted, valid)
+    SELECT d.id, 'door', 2, d.id % 4 = 3, CASE d.id % 6 WHEN 5 THEN '(,2025-03-01 15:00+00]' ELSE '(,)' END::tstzrange FROM pt621.device d;
+    INSERT INTO pt621.sensor_alarm (name, sensor, above, below, lasting, max_gap, moving, devices, groups, valid)
+    VALUES ('warm',          'cold', 8,    NULL, '10 min', '24 h',   NULL,  NULL,            NULL,          '(,)'),
+           ('hot',           'cold', 25,   NULL, '0',      '30 min', NULL,  NULL,            '{red,green}', '(,)'),
+           ('out of band',   'cold', 20,   -10,  '2 min',  '15 min', NULL,  NULL,            NULL,          '[2025-03-01 06:00+00, 2025-03-01 18:00+00]'),
+           ('door driving',  'door', 0,    NULL, '0',      '24 h',   true,  NULL,            NULL,          '(2025-03-01 02:00+00,)'),
+           ('door standing', 'door', 0.5,  NULL, '1 min',  '1 h',    false, '{1,3,5,7,9}',   '{blue}',      '(,)'),
+           ('door shut',     'door', NULL, 1,    '0',      '5 min',  NULL,  NULL,            NULL,          '(,)');
+
     CALL redraw('moved', '2025-03-01 11:00+00', 150);
     CALL redraw('moved', '2025-03-01 17:00+00', -80);
     CALL redraw('reworked', '2025-03-01 13:00+00', 0, '{"min_dwell_in": "0 s", "min_fixes_in": 1, "interpolate": true, "exit_buffer_m": 60, "speed_limit_kmh": 45}');
@@ -177,6 +194,19 @@ $$;
 
 -- -------------------------------------------------------------------- the day --
 
+-- What is wired: a thermometer and a door, which change slowly, but for a few
+-- records that say otherwise.
+CREATE FUNCTION adc(ident text, at timestamptz, number integer) RETURNS text
+LANGUAGE sql STABLE
+RETURN CASE WHEN number % 12 = 1 THEN ''
+            ELSE to_hex((500 + 420 * sin(extract(epoch FROM at) / 2400 + ident::integer) + number % 60)::integer)
+                 || CASE WHEN number % 7 = 0 THEN ',1F' ELSE '' END END;
+
+CREATE FUNCTION door(ident text, at timestamptz, number integer) RETURNS text
+LANGUAGE sql STABLE
+RETURN CASE WHEN (div(extract(epoch FROM at)::bigint, 400) + ident::integer) % 3 = 0 THEN 1 - (number % 11 = 0)::integer
+            ELSE (number % 11 = 0)::integer END;
+
 -- One record as a tracker writes it.
 CREATE FUNCTION wire(ident text, at timestamptz, code text, flag text, lon double precision, lat double precision,
                      kmh double precision, inputs text, driver text, number integer, ending text) RETURNS bytea
@@ -186,7 +216,8 @@ BEGIN ATOMIC
                              to_char(div(m.lat, 60), 'FM00'), to_char(mod(m.lat, 60), 'FM00.0000'), ',', CASE WHEN wire.lat < 0 THEN 'S' ELSE 'N' END, ',',
                              to_char(div(m.lon, 60), 'FM000'), to_char(mod(m.lon, 60), 'FM00.0000'), ',', CASE WHEN m.west THEN 'W' ELSE 'E' END, ',',
                              to_char(kmh / 1.852, 'FM9990.00'), ',90.0,', to_char(at AT TIME ZONE 'UTC', 'DDMMYY'),
-                             ',,,A/', inputs, ',00000/0/', number, '/', driver, '/f73//', ending), 'SQL_ASCII')
+                             ',,,A/', CASE WHEN length(inputs) = 5 THEN overlay(inputs PLACING door(ident, at, number) FROM 2) ELSE inputs END,
+                             ',00000/', adc(ident, at, number), '/', number, '/', driver, '/f73//', ending), 'SQL_ASCII')
       FROM (SELECT round(abs(lat)::numeric * 60, 4) AS lat,
                    round(abs(CASE WHEN lon > 180 THEN lon - 360 ELSE lon END)::numeric * 60, 4) AS lon,
                    lon > 180 OR lon < 0 AS west) m;

@@ -141,12 +141,12 @@ BEGIN
     END LOOP;
     chosen := ARRAY(SELECT s.n FROM stored s WHERE random() < 0.05 ORDER BY random());
     UPDATE pt621.position p
-       SET speed_kmh = p.speed_kmh * 2 * random(), valid = false, driver = 'D5', ignition = NOT p.ignition, fix_time = p.fix_time + interval '3 h'
+       SET speed_kmh = p.speed_kmh * 2 * random(), valid = false, driver = 'D5', ignition = NOT p.ignition, adc = '{900}', inputs = ~p.inputs, fix_time = p.fix_time + interval '3 h'
       FROM stored s
      WHERE s.n = ANY (chosen)
        AND (p.device_id, p.fix_time, p.code, p.digest) = (s.device_id, s.fix_time, s.code, s.digest);
     UPDATE pt621.position p
-       SET speed_kmh = s.speed_kmh, valid = s.valid, driver = s.driver, ignition = s.ignition, fix_time = s.fix_time
+       SET speed_kmh = s.speed_kmh, valid = s.valid, driver = s.driver, ignition = s.ignition, adc = s.adc, inputs = s.inputs, fix_time = s.fix_time
       FROM stored s
      WHERE s.n = ANY (chosen)
        AND (p.device_id, p.fix_time, p.code, p.digest) = (s.device_id, s.fix_time + interval '3 h', s.code, s.digest);

@@ -22,6 +22,8 @@ CREATE UNLOGGED TABLE report (
     speed     double precision,     -- km/h
     ignition  boolean,
     driver    text,
+    adc       integer[],
+    inputs    bit varying,
     before    integer,              -- of a place: the place before it; the leg between the two:
     gap       double precision,     -- seconds
     metres    double precision,
@@ -169,9 +171,10 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
     TRUNCATE report;
-    INSERT INTO report (device_id, n, at, code, geom, is_place, speed, ignition, driver)
+    INSERT INTO report (device_id, n, at, code, geom, is_place, speed, ignition, driver, adc, inputs)
     SELECT p.device_id, row_number() OVER (PARTITION BY p.device_id ORDER BY p.fix_time, p.code COLLATE "C", p.digest),
-           p.fix_time, p.code, CASE WHEN p.valid AND p.quality & 32768 = 0 THEN p.geom END, false, p.speed_kmh, p.ignition, p.driver
+           p.fix_time, p.code, CASE WHEN p.valid AND p.quality & 32768 = 0 THEN p.geom END, false, p.speed_kmh, p.ignition, p.driver,
+           p.adc, p.inputs
       FROM pt621.position p
      WHERE p.quality & 65536 = 0;
 

@@ -73,8 +73,9 @@ ok((grep { @$_ == 6 && $_->[5] ne '' && $_->[0] =~ /^`pt621/ } table_rows($secti
 # ------------------------------------------------------------ functions --
 
 # Those for users are the ones whose comment does not begin with "internal:".
-my $reference = join '', @section{'SQL reference', 'Decoding: no table, no side effect', 'Storing', 'Places and back-tests', 'Administration'};
-my @functions = map { s/ DEFAULT (?:now\(\)|[^,)]+)//gr =~ s/timestamptz/timestamp with time zone/gr }
+my $reference = join '', map { $section{$_} // '' } 'SQL reference', 'Decoding: no table, no side effect', 'Storing',
+  'Places and back-tests', 'Trips and summaries', 'Sensors', 'Tracks and exports', 'Pages', 'Administration';
+my @functions = map { s/ DEFAULT (?:now\(\)|'[^']*'|[^,)]+)//gr =~ s/timestamptz/timestamp with time zone/gr }
   map { $_->[0] =~ /^`(pt621_\w+\(.*\))`$/ ? $1 : () } table_rows($reference);
 my @expected = map { s/(, )?OUT .*\)/)/r =~ s/\bpublic\.//gr } map { $_->[0] } slurp_rows(q{
 	SELECT format('%s(%s)', p.proname, pg_get_function_identity_arguments(p.oid))
@@ -104,7 +105,7 @@ my ($columns) = slurp_rows(q{
 	 WHERE a.attrelid = 'pt621_record'::regclass}, $node);
 ok(($reference =~ s/\s+/ /gr) =~ /33 columns: \Q$columns->[0]\E\./, 'columns of pt621_record');
 
-foreach my $table (qw(device position frame event geofence_visit detection presence_log outbox last_position track presence))
+foreach my $table (qw(device calibration input driver position frame event geofence_visit detection sensor_alarm presence_log outbox last_position track presence))
 {
 	# From the paragraph that opens with its name to the next that does so.
 	my ($part) = $section{Schema} =~ /^(\*\*`$table`\*\*.*?)(?=^\*\*`|\z)/ms;
@@ -161,6 +162,17 @@ chomp $out;
 ok($node->poll_query_until('fleet', "SELECT sum(octet_length(bytes)) = $out FROM pt621.frame"),
 	'all frames that make run plays are archived');
 
+# And its two vans.
+$node->safe_psql('fleet', q{
+	INSERT INTO pt621.device (ident, name, model, time_zone)
+	VALUES ('2000001', 'Van 1', 'PT621', 'Europe/Berlin'), ('2000002', 'Van 2', 'PT621', 'Europe/Berlin')});
+foreach my $van (1, 2)
+{
+	my ($lines, $error) = run_command([ 'perl', "$root/test/tool/vans.pl", $van, '2017-05-16' ]);
+	is($error, '', "van $van");
+	$node->safe_psql('fleet', "SELECT pt621_ingest(decode('" . unpack('H*', "$lines\n") . "', 'hex'))");
+}
+
 # A block is indented and ends at an empty line before something that is not.
 my @blocks;
 my $before_blank = 0;
@@ -184,11 +196,29 @@ foreach my $line (split /\n/, $text)
 	}
 }
 
+# A truck, every 30 s from 06:00: it drives, is refuelled 200 l at 08:02, drives, and
+# loses 45 l while it is parked, from 13:00 to 14:00.
+$node->safe_psql('fleet', q{
+	INSERT INTO pt621.device (ident, groups) VALUES ('3000001', '{trucks}');
+	INSERT INTO pt621.position (device_id, fix_time, geom, speed_kmh, ignition, inputs, adc, driver)
+	SELECT d.id, '2017-05-17 06:00'::timestamptz + i * interval '30 s', ST_Point(13 + m.driven / 67.9, 52.4, 4326),
+	       CASE WHEN m.moves THEN 60 ELSE 0 END, m.moves, '0000',
+	       ARRAY[round(180 + 9.1875 * least(l.litres, 160) + 9.375 * greatest(l.litres - 160, 0)), 600 + i % 10]::integer[],
+	       CASE i WHEN 0 THEN 'A1B2C3' END
+	  FROM pt621.device d,
+	       generate_series(0, 1440) i,
+	       LATERAL (SELECT i / 2.0 AS at) t,
+	       LATERAL (SELECT least(t.at, 120) + greatest(least(t.at, 240) - 130, 0) AS driven,
+	                       t.at <= 120 OR (t.at > 130 AND t.at <= 240) AS moves) m,
+	       LATERAL (SELECT 150 - 0.3 * m.driven + 200 * least(greatest((t.at - 122) / 4, 0), 1)
+	                           - 45 * least(greatest((t.at - 420) / 60, 0), 1) + CASE WHEN m.moves THEN 6 * sin(i) ELSE 0 END AS litres) l
+	 WHERE d.ident = '3000001'});
+
 my $ran = 0;
 for (my $i = 0; $i < @blocks; $i++)
 {
 	my $sql = $blocks[$i];
-	next unless $sql =~ /^(SELECT|CREATE (TABLE|FUNCTION|TRIGGER|INDEX)|GRANT|UPDATE)\b/;
+	next unless $sql =~ /^(SELECT|CREATE (TABLE|FUNCTION|TRIGGER|INDEX)|GRANT|UPDATE|INSERT INTO pt621\.(calibration|input|driver))\b/;
 	# These need another database.
 	next if $sql =~ /another database/;
 	my ($first) = $sql =~ /^(.{1,60})/;

@@ -429,6 +429,14 @@ my @CALLS = (
 			SELECT pt621_ingest(} . bytea(next_record()) . ')');
 		as('mallory', q{TRUNCATE mallory.result});
 		return q{BEGIN; DELETE FROM pt621.geofence WHERE name = 'yard'; SELECT pt621_settle_geofences(); COMMIT} }, 'member', $SUPERUSER ],
+	[ 'pt621_settle_sensors()', sub {
+		$node->safe_psql('postgres', q{
+			DELETE FROM pt621.sensor_alarm;
+			INSERT INTO pt621.input (device_id, name, number) SELECT id, 'first', 1 FROM pt621.device;
+			SELECT pt621_ingest(} . bytea(next_record()) . ')');
+		as('mallory', q{TRUNCATE mallory.result});
+		return q{BEGIN; INSERT INTO pt621.sensor_alarm (name, sensor, below, valid) VALUES ('first is off', 'first', 1, '(,)');
+			SELECT pt621_settle_sensors(1000); COMMIT} }, 'member', $SUPERUSER ],
 	[ 'pt621_ready()', sub { 'SELECT pt621_ready()' }, 'member', $SUPERUSER ],
 	[ 'pt621_create_tables()', sub { 'DROP TRIGGER evil ON pt621.layout; DELETE FROM pt621.layout;
 		CREATE CONSTRAINT TRIGGER evil AFTER INSERT OR UPDATE ON pt621.layout DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
@@ -457,7 +465,7 @@ foreach my $call (@CALLS)
 			my $sql;
 			my @got;
 
-			my $table = $name =~ /derive|ingest/ ? 'device_state' : $name =~ /replay/ ? 'event' : $name =~ /settle/ ? 'geofence_visit' : 'layout';
+			my $table = $name =~ /derive|ingest/ ? 'device_state' : $name =~ /replay|sensors/ ? 'event' : $name =~ /settle/ ? 'geofence_visit' : 'layout';
 
 			as('mallory', "CREATE CONSTRAINT TRIGGER evil AFTER INSERT OR UPDATE ON pt621.$table
 				DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION mallory.strike_trigger('deferred');

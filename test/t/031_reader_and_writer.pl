@@ -63,6 +63,10 @@ foreach my $who ('bob', 'wendy')
 	may($who, 'SELECT fixes FROM pt621.track', qr/^2$/);
 	may($who, 'SELECT state FROM pt621_stat_worker() WHERE worker = $$listener$$', qr/^open$/);
 	may($who, 'SELECT pt621_closed_reason() IS NULL', qr/^t$/);
+	may($who, "SELECT length($_) > 100", qr/^t$/)
+	  foreach ('pt621_gpx()', 'pt621_kml()', 'pt621_geojson()', q{pt621_tiles(0, 0, 0, 'live,fences,tracks,heat')});
+	may($who, 'SELECT count(*) FROM pt621_csv()', qr/^3$/);
+	may($who, 'SELECT count(pt621_simplify_track(t.geom)) FROM pt621.device d, pt621_track(d.id) t', qr/^1$/);
 	may($who, 'SELECT count(*) FROM (SELECT (pt621_decode(bytes)).* FROM pt621.frame) r', qr/^2$/);
 }
 
@@ -124,6 +128,17 @@ may('bob', 'SELECT count(*) FROM pt621.geofence_version', qr/^2$/);
 may_not('wendy', $_) foreach ('DELETE FROM pt621.geofence_version', 'UPDATE pt621.geofence_stamp SET revision = 0',
 	q{INSERT INTO pt621.event (kind, device_id, at) VALUES ('alarm', 1, now())}, 'SELECT pt621_replay_events()');
 may('wendy', q{DELETE FROM pt621.geofence WHERE name = 'yard'});
+
+# And so are the alarms of sensors.
+my $rule = q{INSERT INTO pt621.sensor_alarm (name, sensor, above) VALUES ('warm', 'temperature', 8)};
+
+may_not('bob', $rule);
+may('wendy', "$rule RETURNING id > 0", qr/^t$/);
+may('wendy', q{UPDATE pt621.sensor_alarm SET above = 9 WHERE name = 'warm'});
+may('bob', 'SELECT count(*) FROM pt621.sensor_change', qr/^2$/);
+may('wendy', q{DELETE FROM pt621.sensor_alarm WHERE name = 'warm'});
+may_not('wendy', $_) foreach ('DELETE FROM pt621.sensor_change', 'INSERT INTO pt621.sensor_change (since) VALUES (now())',
+	'TRUNCATE pt621.sensor_alarm', 'SELECT pt621_settle_sensors()');
 
 # What she says is what the listener does.
 may('wendy', q{UPDATE pt621.device SET enabled = false, name = 'retired' WHERE ident = '4001'});

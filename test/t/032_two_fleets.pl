@@ -170,5 +170,41 @@ $node->send_tcp(record(ident => '3005'));
 $node->becomes(q{SELECT count(*) FROM pt621.frame WHERE ident = '3005'}, 1, 'it reports');
 is(answer('anna', 'SELECT string_agg(ident, $$ $$ ORDER BY ident) FROM pt621.last_position'), '3001 3005', '... and is seen at once');
 
+# ---------------------------------------------------------------------------
+# Reports, exports and pages
+# ---------------------------------------------------------------------------
+
+%EXPECTED = (anna => [ '3001 3005', 2 ], bert => [ '3002 3003', 2 ], twofold => [ '3001 3002 3003 3005', 4 ], reader => [ '3001 3002 3003 3004 3005', 5 ]);
+$node->safe_psql('postgres', q{
+	UPDATE pt621.device SET name = 'named ' || ident;
+	INSERT INTO pt621.position (device_id, fix_time, code, digest, geom, speed_kmh, ignition, driver, adc)
+	SELECT d.id, '2021-04-30 08:00+00'::timestamptz + i * interval '30 s', 'POS', 1, ST_Point(10 + least(i, 60) * 0.005, 50, 4326),
+	       CASE WHEN i < 60 THEN 43 ELSE 0 END, i < 60, 'RF' || d.ident, ARRAY[600 - i]
+	  FROM pt621.device d, generate_series(0, 120) i;
+	INSERT INTO pt621.calibration (device_id, name, channel, unit, raw, value) SELECT id, 'fuel', 1, 'l', '{0,1000}', '{0,100}' FROM pt621.device;
+	INSERT INTO pt621.maintenance_plan (device_id, name, every_km, since) SELECT id, 'oil', 1, '2021-04-29' FROM pt621.device;
+	INSERT INTO pt621.maintenance_record (plan_id, done_at) SELECT id, '2021-04-30' FROM pt621.maintenance_plan});
+my $APRIL = q{NULL, '[2021-04-30,2021-05-01)'};
+foreach my $who (sort keys %EXPECTED)
+{
+	my ($idents, $trackers) = @{ $EXPECTED{$who} };
+
+	foreach my $report (
+		"pt621_segments($APRIL)", "pt621_trips($APRIL)", "pt621_stops($APRIL)", "pt621_summary($APRIL)", "pt621_ignition($APRIL)",
+		"pt621_drivers($APRIL)", "pt621_behaviour($APRIL)", "pt621_overspeeds($APRIL, 20)", 'pt621_visits()', "pt621_utilisation($APRIL, 'all', 'Mo-Fr 07:00-18:00')",
+		"pt621_maintenance_due(NULL, '2021-05-01')", "pt621_fuel($APRIL)", "pt621_fuel_balance($APRIL)", 'pt621.track_piece',
+		'pt621.maintenance_record r JOIN pt621.maintenance_plan p ON p.id = plan_id')
+	{
+		is(answer($who, "SELECT count(DISTINCT device_id) FROM $report"), $trackers, "$who has of $report what is for $who");
+	}
+	foreach my $text (
+		"pt621_gpx($APRIL)", "pt621_kml($APRIL)", "pt621_geojson($APRIL)", "(SELECT string_agg(c, '') FROM pt621_csv($APRIL) c)", "pt621_map($APRIL)",
+		"pt621_report_html($APRIL)", q{encode(pt621_tiles(0, 0, 0, 'live,tracks,fences,heat', '[2021-04-30,2021-05-01)'), 'escape')})
+	{
+		is(answer($who, "SELECT string_agg(DISTINCT m[1], ' ' ORDER BY m[1]) FROM regexp_matches($text, 'named (3\\d+)', 'g') m"), $idents,
+			"$who is told by $text of what is for $who");
+	}
+}
+
 $node->stop;
 done_testing();

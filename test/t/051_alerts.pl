@@ -71,7 +71,7 @@ sql(q{
 sql(readme_sql('Triggers and indexes'));
 sql($readme);
 is(sql("SELECT dwell_after FROM pt621.geofence WHERE name = 'customer'"), '00:30:00', 'the customer has a limit for waiting');
-is(sql("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'pt621.event'::regclass AND tgname NOT LIKE 'pt621%'"), 5, 'five alerts on events');
+is(sql("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'pt621.event'::regclass AND tgname NOT LIKE 'pt621%'"), 6, 'six alerts on events');
 
 # Those made here have numbers of their own.
 sql('ALTER TABLE pt621.event ALTER COLUMN id RESTART WITH 100000');
@@ -132,6 +132,10 @@ is(told(), 'speeding overspeed of 5101', '... until it is known how much');
 tells('incident of 5101', 'incident of 5101 late', 'somebody presses the button',
 	kind => 'alarm', code => 'IN1', object => 'sos', at => '2026-11-24 12:00:00');
 silent('somebody opens a door', kind => 'alarm', code => 'IN2', object => 'input2', at => '2026-11-24 12:00:00');
+
+tells('cold_chain sensor_alarm of 5101', 'nothing', 'the load is too warm',
+	kind => 'sensor_alarm', object => 'too warm', at => '2026-11-24 12:00:00', detail => '{"value": 9}');
+silent('somebody leaves a door open', kind => 'sensor_alarm', object => 'door open', at => '2026-11-24 12:00:00');
 
 tells('waiting geofence_dwell of 5101', 'nothing', 'it waits in the yard for long',
 	kind => 'geofence_dwell', geofence_id => 2, at => '2026-11-24 12:00:00');
@@ -230,7 +234,7 @@ my $hour = sql("SELECT extract(hour FROM now() AT TIME ZONE 'UTC')");
 my $zone = sprintf('UTC%+d', -(13 - $hour - 12));
 my @events = map { s/Europe\/Berlin/$zone/gr } grep { /^CREATE TRIGGER \w+ AFTER INSERT.* ON pt621\.event/ } split /(?<=;)\n/, $readme =~ s/^\s+(?=CREATE)//gmr;
 
-is(scalar(@events), 5, 'the same alerts, at night');
+is(scalar(@events), 6, 'the same alerts, at night');
 sql(join "\n", (map { /TRIGGER (\w+)/ ? "DROP TRIGGER $1 ON pt621.event;" : () } @events), @events);
 sql("UPDATE pt621.geofence SET name = 'depot' WHERE id = 1; UPDATE pt621.geofence SET valid = '(,)'");
 sql('TRUNCATE pt621.event, pt621.geofence_visit, public.incident, pt621.outbox');
@@ -339,6 +343,19 @@ deliver('listener', report('5150', 9, $YARD));
 is(told(), 'waiting geofence_dwell of 5150', 'more than that');
 deliver('listener', report('5150', 8, $YARD), report('5150', 7, $ROAD), report('5150', 6, $ROAD));
 is(told(), 'nothing', '... which is told once');
+
+# A door, open while it stands, and then while it drives; told of with the record.
+sql("INSERT INTO pt621.device (id, ident) VALUES (5152, '5152');
+	INSERT INTO pt621.input (device_id, name, number) VALUES (5152, 'door', 2);
+	INSERT INTO pt621.sensor_alarm (name, sensor, above, moving, valid) VALUES ('driving with an open door', 'door', 0, true, '(,)')");
+begin();
+deliver('listener', report('5152', 9, $ROAD), report('5152', 8, $ROAD, speed => '0.00', inputs => '01000'));
+is(told(), 'nothing', 'somebody opens the door');
+deliver('listener', report('5152', 7, $ROAD, inputs => '01000'));
+is(told(), 'cold_chain sensor_alarm of 5152', '... and drives off');
+deliver('listener', report('5152', 6, $ROAD, inputs => '01000'), report('5152', 5, $ROAD));
+is(told(), 'nothing', '... which is told once');
+is(sql(q{SELECT extract(epoch FROM until - at) FROM pt621.event WHERE kind = 'sensor_alarm' AND device_id = 5152}), '120.000000', '... until it is shut');
 
 # It had left the depot earlier than it seemed, which corrects what was told.
 begin();

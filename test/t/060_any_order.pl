@@ -34,7 +34,7 @@ timezone = 'UTC'
 CONF
 $node->start;
 $node->create_extension('postgres');
-$node->safe_psql('postgres', slurp_file("$root/test/reference/$_.sql")) foreach qw(reference fences compare day permute);
+$node->safe_psql('postgres', slurp_file("$root/test/reference/$_.sql")) foreach qw(reference sensors fences compare day permute);
 $node->safe_psql('postgres', "CALL reference.make_fleet(); CALL reference.make_day($day);");
 
 # One round; false, with the first differences shown, when it came out otherwise.
@@ -105,7 +105,7 @@ like_reference("SEED=$seed: events and visits are those of the reference");
 # The day is worth it: of each kind there are some, of visits all sorts.
 is($node->safe_psql('postgres', <<'SQL'), '', 'everything occurs');
 SELECT k.kind, count(e.kind)
-  FROM unnest('{alarm,power_cut,low_battery,ignition_on,ignition_off,motion_start,motion_stop,driver_change,overspeed,geofence_enter,geofence_exit,geofence_dwell,geofence_pass}'::text[]) k (kind)
+  FROM unnest('{alarm,power_cut,low_battery,sensor_alarm,ignition_on,ignition_off,motion_start,motion_stop,driver_change,overspeed,geofence_enter,geofence_exit,geofence_dwell,geofence_pass}'::text[]) k (kind)
   LEFT JOIN pt621.event e ON e.kind = k.kind AND e.superseded_at IS NULL
  GROUP BY k.kind
 HAVING count(e.kind) < 20
@@ -164,9 +164,9 @@ my $file = $node->basedir . '/stored';
 $node->safe_psql('postgres', "CALL reference.deal($seed, true)");
 $node->safe_psql('postgres', <<SQL);
 SELECT setseed(0.5);
-COPY (SELECT s.device_id, s.fix_time, s.code, s.digest, s.received_at, s.geom, s.valid, s.speed_kmh, s.ignition, s.driver, s.quality
+COPY (SELECT s.device_id, s.fix_time, s.code, s.digest, s.received_at, s.geom, s.valid, s.speed_kmh, s.inputs, s.ignition, s.adc, s.driver, s.quality
         FROM reference.stored s ORDER BY random()) TO '$file';
-COPY pt621.position (device_id, fix_time, code, digest, received_at, geom, valid, speed_kmh, ignition, driver, quality) FROM '$file';
+COPY pt621.position (device_id, fix_time, code, digest, received_at, geom, valid, speed_kmh, inputs, ignition, adc, driver, quality) FROM '$file';
 SQL
 unlike_first('COPY') and pass('rows that come by COPY make the same');
 
@@ -186,6 +186,18 @@ $node->safe_psql('postgres', "CALL reference.deal($seed, false); CALL reference.
 $node->safe_psql('postgres', "DELETE FROM pt621.geofence WHERE name IN ('county', 'dateline')");
 $node->safe_psql('postgres', 'CALL reference.play(1, false)');
 like_reference("SEED=$seed: fences deleted when half of it was stored");
+
+# Sensors and their rules: what is changed of them is so from when the rows say.
+$node->safe_psql('postgres', <<'SQL');
+UPDATE pt621.sensor_alarm SET above = 12, name = 'too warm' WHERE name = 'warm';
+UPDATE pt621.sensor_alarm SET valid = '(,2025-03-01 12:00+00)' WHERE name = 'hot';
+DELETE FROM pt621.sensor_alarm WHERE name = 'door shut';
+INSERT INTO pt621.sensor_alarm (name, sensor, below, lasting, groups, valid) VALUES ('icy', 'cold', -5, '5 min', '{red}', '[2025-03-01 04:00+00,)');
+UPDATE pt621.calibration SET value = '{-30,10,40,70}' WHERE upper_inf(valid) AND unit = 'C';
+DELETE FROM pt621.input WHERE device_id = 3;
+SQL
+$node->becomes('SELECT pt621_settle_sensors(100)', 0, 'sensors that were changed are looked after');
+like_reference('other rules, calibrations and inputs');
 
 # What holds for the past takes effect with a replay.
 $node->safe_psql('postgres', <<'SQL');

@@ -4,7 +4,8 @@
 # that is not made of tests (a build) counts only when it fails.
 #
 #   check.sh [unit] [fuzz] [regress] [tap]      default: all, packages first
-#   check.sh soak     PERMUTATIONS, SEED and DAY say of what: test/t/060_any_order.pl
+#   check.sh soak     PERMUTATIONS, SEED and DAY say of what; SOAK=061_reports_any_order
+#                     takes that test, instead of 060_any_order
 #
 #   TESTS='name*'     only the tests whose file is so called, without suffix
 #   FUZZ_SECONDS=5    for each harness
@@ -269,7 +270,7 @@ part_soak() {
 		cd "$WORK"
 		as_db_user env PATH="$(pg_bindir):$PATH" TESTDIR="$WORK" TMPDIR="$WORK/tmp" \
 			PG_REGRESS="$testdir/regress/pg_regress" PERL5LIB="$testdir/perl:$WORK/test/t" \
-			perl test/t/060_any_order.pl >&3 2>&3
+			perl "test/t/${SOAK:-060_any_order}.pl" >&3 2>&3
 	); then
 		good=1
 	else

@@ -19,8 +19,11 @@ PACKAGES=(
 	llvm
 	perl
 	libipc-run-perl
+	chromium
 	netcat-openbsd
 	valgrind
+	gpsbabel
+	gdal-bin
 )
 # The geofences in memory.
 if [ -d "$PT621_ROOT/src/geo" ]; then

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Starts a throw-away server that listens to trackers, plays the captured frames
-# to it, and shows what came of them.  `make stop` ends it.
+# Starts a throw-away server that listens to trackers, plays the captured frames and
+# a day of two vans to it, shows what came of them, and writes pages and files of
+# that day.  `make stop` ends it.
 #
 #   PT621_PORT=8888     the port for trackers; 0: any that is free
 set -euo pipefail
@@ -21,6 +22,10 @@ PORT=${PT621_PORT:-8888}
 PGPORT_CHOSEN=
 WAIT=60    # seconds, for anything
 LOG=$PT621_ROOT/build/run.log
+
+# The vans drive on a Tuesday of May, by the time of Berlin.
+VANS_DAY=2017-05-16
+VANS_PERIOD='[2017-05-16 00:00+02,2017-05-17 00:00+02)'
 
 step() { printf '%-10s %s\n' "$1" "$2"; }
 
@@ -164,6 +169,50 @@ play() {
 	step replay "$tcp bytes of captured frames by TCP, and the same again by UDP"
 }
 
+# What trackers do not say of themselves.
+describe_vans() {
+	ask <<-'SQL'
+		INSERT INTO pt621.device (ident, name, model, time_zone)
+		VALUES ('2000001', 'Van 1', 'PT621', 'Europe/Berlin'), ('2000002', 'Van 2', 'PT621', 'Europe/Berlin');
+		-- A float in a tank of 80 litres, at the first analog input.
+		INSERT INTO pt621.calibration (device_id, name, channel, unit, raw, value)
+		SELECT d.id, 'fuel', 1, 'l', '{0, 1000}', '{0, 80}' FROM pt621.device d WHERE d.ident IN ('2000001', '2000002');
+		INSERT INTO pt621.driver (rfid, name) VALUES ('04A7512C', 'Ada Brandt'), ('04B1093F', 'Jonas Keller');
+		INSERT INTO pt621.geofence (name, geom, radius_m, valid)
+		VALUES ('depot', ST_Point(13.3856, 52.4708, 4326), 150, '(,)');
+	SQL
+}
+
+play_vans() {
+	local van lines=0
+	for van in 1 2; do
+		perl "$PT621_ROOT/test/tool/vans.pl" "$van" "$VANS_DAY" >"$LOG.van"
+		cat "$LOG.van" >"/dev/tcp/127.0.0.1/$PORT"
+		lines=$((lines + $(wc -l <"$LOG.van")))
+	done
+	rm -f "$LOG.van"
+	wait_for "SELECT count(*) >= $lines FROM pt621.position p JOIN pt621.device d ON d.id = p.device_id
+	           WHERE d.ident IN ('2000001', '2000002')" ||
+		die "not all of the vans' records were stored; see $RUN_DIR/log"
+}
+
+# Writes what a query gives to a file that whoever started this can read.
+write_page() {
+	ask -At -c "$2" | as_db_user tee "$RUN_DIR/pages/$1" >/dev/null
+}
+
+write_pages() {
+	local of="ARRAY(SELECT id FROM pt621.device WHERE ident IN ('2000001', '2000002')), '$VANS_PERIOD'"
+	as_db_user mkdir -m 755 "$RUN_DIR/pages"
+	write_page map.html "SELECT pt621_map($of)"
+	write_page report.html "SELECT pt621_report_html($of)"
+	write_page vans.gpx "SELECT pt621_gpx($of)"
+	write_page vans.kml "SELECT pt621_kml($of)"
+	write_page vans.geojson "SELECT pt621_geojson($of)"
+	write_page vans.csv "SELECT pt621_csv($of)"
+	as_db_user chmod -R a+rX "$RUN_DIR/pages"
+}
+
 heading() {
 	printf "\n--- %s\n" "$1"
 	shift
@@ -217,6 +266,39 @@ show_all() {
  WHERE worker = 'listener'"
 }
 
+show_reports() {
+	heading 'A day of two vans, made up.  Trips, from what they sent:' \
+		'a stop is where they stay for five minutes and more.'
+	show "SELECT d.name, (t.started_at AT TIME ZONE d.time_zone)::time(0) AS started,
+       (t.ended_at AT TIME ZONE d.time_zone)::time(0) AS ended, round(t.metres / 1000) AS km,
+       round(t.top_kmh) AS top_kmh, t.drivers
+  FROM pt621_trips(period => '$VANS_PERIOD') t
+  JOIN pt621.device d ON d.id = t.device_id
+ WHERE d.name = 'Van 1'
+ ORDER BY t.started_at"
+
+	heading 'The same day of both in sum.'
+	show "SELECT d.name, s.day, s.trips, round(s.metres / 1000) AS km, s.drive_s * interval '1 s' AS driving,
+       s.engine_s * interval '1 s' AS engine, round(s.fuel_used_l) AS litres, s.alarms
+  FROM pt621_summary(period => '$VANS_PERIOD') s
+  JOIN pt621.device d ON d.id = s.device_id
+ WHERE d.name IN ('Van 1', 'Van 2')
+ ORDER BY d.name"
+}
+
+say_pages() {
+	cat <<-END
+
+		--- The vans' day as pages and files, in $RUN_DIR/pages
+
+		    map.html       pt621_map(): where they were, to be zoomed and played
+		    report.html    pt621_report_html(): tables and charts, to be read and printed
+		    vans.gpx, vans.kml, vans.geojson, vans.csv    for other programs
+
+		A browser opens the pages from there; they need neither this server nor a network.
+	END
+}
+
 say_how_to() {
 	local date="\$(date -u '+%H%M%S %d%m%y')"
 	local frame="printf '\$POS,1234567,%s.000,A,5230.9900,N,01322.6600,E,13.32,212.34,%s,,,A/00010,00000/0/1500//f65//\\r\\n' $date"
@@ -256,6 +338,7 @@ if find_run_dir; then
 		say "It is running already; \`make stop\` first, to start afresh."
 		PGPORT_CHOSEN=$(as_run_owner cat "$RUN_DIR/pgport")
 		PORT=$(as_run_owner cat "$RUN_DIR/port")
+		say_pages
 		say_how_to
 		exit 0
 	fi
@@ -283,5 +366,10 @@ await_port
 step listener "port $PORT, TCP and UDP"
 play
 show_all
+describe_vans
+play_vans
+show_reports
+write_pages
 trap - EXIT
+say_pages
 say_how_to

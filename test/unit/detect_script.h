@@ -5,7 +5,8 @@
  * A script is a list of fixes between semicolons.  A fix is its second, where it
  * is (thousandths of a degree of longitude on the equator, some 111 metres; '-'
  * for no place), and any of: s50 (km/h), i1, i0 (ignition), dNAME (driver),
- * cCODE (its alarm has the name of the code), nCODE (no alarm), y0.5 (latitude).
+ * cCODE (its alarm has the name of the code), nCODE (no alarm), y0.5 (latitude),
+ * v8.5 (value of the sensor).
  *
  * Invariant: every script is run three times: as it is, with the state saved and
  * loaded before every fix, and up to each fix for what is open then.
@@ -20,6 +21,7 @@
 static const char *
 next_fix(const char *script, DetectFix *fix)
 {
+	static double value;
 	char		word[80];
 	int			count = 0;
 	int			size;
@@ -42,6 +44,11 @@ next_fix(const char *script, DetectFix *fix)
 			fix->ignition = word[1] - '0';
 		else if (word[0] == 'y')
 			fix->lat = atof(word + 1);
+		else if (word[0] == 'v')
+		{
+			value = atof(word + 1);
+			fix->sensors = &value;
+		}
 		else if (word[0] == 'd')
 			text_set(&fix->driver, word + 1);
 		else if (word[0] == 'c' || word[0] == 'n')

@@ -17,6 +17,7 @@
 #include "detect/detect.h"
 
 #define WORLD_FENCES_MAX	1100
+#define WORLD_RULES_MAX		8
 #define S(seconds)	((int64_t) ((seconds) * 1e6))
 
 /* A log of rows, one in a line. */
@@ -35,6 +36,14 @@ typedef struct WorldFence
 	DetectTime	pause_until;	/* to here */
 } WorldFence;
 
+/* A rule of sensors; all have the one value that a fix says. */
+typedef struct WorldRule
+{
+	DetectRule	rule;
+	DetectTime	valid_from;
+	DetectTime	valid_until;
+} WorldRule;
+
 typedef struct World
 {
 	DetectWorld calls;
@@ -44,6 +53,9 @@ typedef struct World
 	WorldFence	fences[WORLD_FENCES_MAX];	/* by id, then by time */
 	size_t		count;
 	const DetectFence *found[WORLD_FENCES_MAX];
+	WorldRule	rules[WORLD_RULES_MAX]; /* by id */
+	size_t		rules_count;
+	DetectRule	rules_found[WORLD_RULES_MAX];
 	void	   *blocks[4096];	/* of memory */
 	size_t		blocks_count;
 	WorldLog	log;
@@ -118,8 +130,14 @@ log_row(WorldLog *log, const char *sign, const DetectRow *row)
 	if (row->peak_at != DETECT_NO_TIME)
 	{
 		log_add(log, " peak%g", (double) row->peak_at / 1e6);
-		log_place(log, "", row->peak_lon, row->peak_lat);
+		if (!isnan(row->peak_lon))
+			log_place(log, "", row->peak_lon, row->peak_lat);
 	}
+	if (!isnan(row->value))
+		log_add(log, " %.*s=%g%.*s>%g", row->sensor.size, row->sensor.bytes, row->value,
+				row->unit.size, row->unit.bytes, row->threshold);
+	if (!isnan(row->peak))
+		log_add(log, " to%g", row->peak);
 	if (row->driver.size > 0)
 		log_add(log, " by %.*s", row->driver.size, row->driver.bytes);
 	log_add(log, "\n");
@@ -197,6 +215,26 @@ world_active_since(void *arg, DetectTime time, int32_t id, DetectTime enough)
 	return since;
 }
 
+/* The sensors of a fix here: one number, or NULL. */
+static size_t
+world_rules(void *arg, const DetectFix *fix, const DetectRule **found)
+{
+	World	   *world = arg;
+	size_t		count = 0;
+
+	for (size_t i = 0; i < world->rules_count; i++)
+	{
+		const WorldRule *rule = &world->rules[i];
+
+		if (fix->time < rule->valid_from || fix->time >= rule->valid_until)
+			continue;
+		world->rules_found[count] = rule->rule;
+		world->rules_found[count++].value = fix->sensors ? *(const double *) fix->sensors : NAN;
+	}
+	*found = world->rules_found;
+	return count;
+}
+
 static void *
 world_grow(void *arg, void *old, size_t size)
 {
@@ -243,7 +281,7 @@ world_new(void)
 
 	world->calls = (DetectWorld) {
 		world, world_options, world_near, world_active, world_active_since,
-		world_grow, world_put, world_take
+		world_rules, world_grow, world_put, world_take
 	};
 	world->options = (DetectOptions) {
 		.speed_limit_kmh = NAN, .overspeed_tolerance_kmh = 3, .overspeed_min = S(5),
@@ -323,6 +361,27 @@ world_free(World *world)
 	world_forget(world);
 	free(world->log.text);
 	free(world);
+}
+
+static void text_set(DetectText *text, const char *from);
+
+/* Adds a rule, always valid: above 8 C at once, and a day of silence ends it. */
+__attribute__((unused))
+static WorldRule *
+world_rule(World *world, int32_t id, const char *name)
+{
+	WorldRule  *rule = &world->rules[world->rules_count++];
+
+	*rule = (WorldRule) {
+		.rule = {
+			.id = id, .above = 8, .below = NAN, .max_gap = S(86400), .moving = -1
+		},
+		.valid_from = DETECT_NO_TIME, .valid_until = DETECT_ENDLESS
+	};
+	text_set(&rule->rule.name, name);
+	text_set(&rule->rule.sensor, "cold");
+	text_set(&rule->rule.unit, "C");
+	return rule;
 }
 
 __attribute__((unused))

@@ -55,8 +55,18 @@ busy_world(void)
 		}
 	}
 	world->options.speed_limit_kmh = 60;
+	world_rule(world, -1, "warm");
+	world_rule(world, 2, "warm for long")->rule.lasting = S(30);
+	world_rule(world, 3, "standing")->rule.moving = 0;
+	world->rules[2].rule.max_gap = S(600);
+	world_rule(world, 4, "freezing while driving")->rule.moving = 1;
+	world->rules[3].rule.below = 2;
+	world->rules[3].valid_from = S(4000);
+	world->rules[3].valid_until = S(30000);
 	return world;
 }
+
+#define WALK	6000
 
 /* Makes the next fix of a random walk. */
 static void
@@ -65,6 +75,8 @@ walk(DetectFix *fix)
 	static const char *const codes[] = {"POS", "POS", "POS", "POS", "POS", "POS", "CPA", "LPA", "IN1"};
 	static const int32_t pauses[] = {0, 1, 2, 5, 10, 10, 10, 10, 30, 30, 60, 700, 4000};
 	static bool driving;
+	static double values[WALK];
+	static int	used;
 	double		lon = fix->lon;
 	double		lat = fix->lat;
 	DetectTime	time = fix->time + S(pauses[dice(sizeof(pauses) / sizeof(pauses[0]) - (dice(20) > 0 ? 2 : 0))]);
@@ -87,9 +99,14 @@ walk(DetectFix *fix)
 	text_set(&fix->code, codes[dice(sizeof(codes) / sizeof(codes[0]))]);
 	if (strcmp(fix->code.bytes, "POS") != 0)
 		fix->alarm = fix->code;
+	/* Seldom from one side to the other. */
+	values[used] = used == 0 ? 5 : values[used - 1] + (double) dice(21) / 10 - 1;
+	values[used] = fmin(fmax(values[used], 0), 10);
+	if (dice(5) > 0)
+		fix->sensors = &values[used];
+	used++;
 }
 
-#define WALK	6000
 static DetectFix fixes[WALK];
 
 static void
@@ -171,6 +188,18 @@ test_round_trips(World *world)
 	world_forget(world);
 }
 
+/* A state whose tracker had its ignition on long ago: when that was is kept for good. */
+static DetectState *
+begun(World *world)
+{
+	DetectState *state = detect_new(&world->calls);
+	DetectFix	fix;
+
+	next_fix("-9 - i1", &fix);
+	detect_step(state, &fix, &world->calls);
+	return state;
+}
+
 /* Checks that two folds, one of which began later, come to the same bytes. */
 static void
 test_convergence(World *world)
@@ -180,8 +209,8 @@ test_convergence(World *world)
 
 	for (int start = 100; start < WALK - 2000; start += 250)
 	{
-		DetectState *early = detect_new(&world->calls);
-		DetectState *late = detect_new(&world->calls);
+		DetectState *early = begun(world);
+		DetectState *late = begun(world);
 		bool		same = false;
 		int			i;
 
@@ -368,6 +397,30 @@ test_pieces(void)
 	world_free(world);
 }
 
+/* Runs a script and tells when the ignition was first on; -1 = never. */
+static long long
+first_on(World *world, const char *script)
+{
+	DetectTime	since = detect_ignition_since(run_script(world, script, true));
+
+	world_forget(world);
+	return since == DETECT_NO_TIME ? -1 : since / DETECT_SECOND;
+}
+
+static void
+test_ignition_since(void)
+{
+	World	   *world = world_new();
+
+	is_int(first_on(world, ""), -1, "first on: no record");
+	is_int(first_on(world, "5 -; 10 - i0; 20 -"), -1, "first on: never");
+	is_int(first_on(world, "5 - i0; 10 - i1; 20 - i0; 30 - i1"), 10, "first on: the first of two");
+	is_int(first_on(world, "5 - i0; 10 - i1; 11 - i0; 20 - i0"), 10,
+		   "first on: one that was taken back counts");
+	is_int(first_on(world, "5 - i1; 7000 -"), 5, "first on: kept for good");
+	world_free(world);
+}
+
 /* A thousand fences around one place. */
 static void
 test_many_fences(void)
@@ -410,6 +463,7 @@ main(void)
 	test_garbage(world);
 	world_free(world);
 	test_pieces();
+	test_ignition_since();
 	test_many_fences();
 	return done_testing();
 }
