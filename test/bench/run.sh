@@ -3,12 +3,13 @@
 #
 #   run.sh [codec] [decode] [ingest] [udp] [latency] [connections] [flood]
 #          [geofences] [geofence_ingest] [geofence_edits] [geofence_backtest]
+#          [reports]
 #
 # default: all, which takes about eight minutes.  Shorter or longer by
 #
 #   FRAMES=300000          frames that pt621_decode() reads
 #   ROUNDS=11              times that it reads them; the median counts
-#   LIVE_ROUNDS=3          rounds of ingest, connections and geofence*; the median counts
+#   LIVE_ROUNDS=3          rounds of ingest, connections, geofence* and reports; the median counts
 #   RECORDS=400000         records of a run of ingest; a multiple of 10,000
 #   UDP_SECONDS=3          length of a run of udp
 #   LATENCY_SECONDS=20     length of the run of latency
@@ -24,6 +25,9 @@
 #   BACKTEST_POSITIONS=1000000  positions of geofence_backtest
 #   BACKTEST_KM=60         the trackers of geofence_backtest drive in a square
 #                          with sides of so many km
+#   REPORT_MONTH=267840    fixes of the month of reports
+#   REPORT_TRACKERS=500    trackers of its day
+#   REPORT_ROWS='1000000 3000000 10000000'  fixes of its longer and longer reports
 #
 # The machine should have nothing else to do.
 set -euo pipefail
@@ -42,6 +46,8 @@ cd "$PT621_ROOT"
 . test/bench/connections.sh
 # shellcheck source=test/bench/geofence.sh
 . test/bench/geofence.sh
+# shellcheck source=test/bench/reports.sh
+. test/bench/reports.sh
 export LC_ALL=C.UTF-8
 
 BUILD=build
@@ -63,6 +69,9 @@ EDIT_SECONDS=${EDIT_SECONDS:-10}
 EDIT_RATE=${EDIT_RATE:-5000}
 BACKTEST_POSITIONS=${BACKTEST_POSITIONS:-1000000}
 BACKTEST_KM=${BACKTEST_KM:-60}
+REPORT_MONTH=${REPORT_MONTH:-267840}
+REPORT_TRACKERS=${REPORT_TRACKERS:-500}
+REPORT_ROWS=${REPORT_ROWS:-1000000 3000000 10000000}
 
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
@@ -131,7 +140,8 @@ mkdir -p "$BUILD/bench"
 
 if [ $# -eq 0 ]; then
 	set -- codec decode ingest udp latency connections flood \
-		geofences geofence_ingest geofence_edits geofence_backtest
+		geofences geofence_ingest geofence_edits geofence_backtest \
+		reports
 fi
 for name in "$@"; do
 	declare -F "bench_$name" >/dev/null || die "no such benchmark: $name"
