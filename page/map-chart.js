@@ -1,4 +1,4 @@
-// What lies under and on the tracks: the grid of degrees, the scale bar, fences, signs of stops and alarms.
+// What lies under and on the tracks: the grid of degrees, the scale bar, fences, signs of stops, alarms and photos.
 "use strict";
 
 const GRID_STEPS = [45, 30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001, 0.00005, 0.00002, 0.00001];
@@ -6,7 +6,7 @@ const GRID_PIXELS = 110;
 const SIGN_PIXELS = 11;
 const CLICK_RADIUS = 18;
 
-// A kind of mark: what the legend calls it, its sign, and its size.  Photos will be one more.
+// A kind of mark: what the legend calls it, its sign, and its size.
 const MARK_KINDS = {
 	stop: {
 		title: "Stops",
@@ -18,6 +18,14 @@ const MARK_KINDS = {
 		title: "Alarms",
 		sign: size => [svg("path", { d: `M0 ${-size}L${size} 0L0 ${size}L${-size} 0Z` }), svg("path", { d: "M0 -3.5V1M0 3.4V3.5", class: "dot" })],
 		size: () => 8.5,
+		rank: mark => mark.at
+	},
+	// Where a tracker announced one.
+	photo: {
+		title: "Photos",
+		sign: size => [svg("path", { d: `M${-size} ${-size / 2}H${-size / 2}L${-size / 4} ${-size}H${size / 4}L${size / 2} ${-size / 2}H${size}V${size}H${-size}Z` }),
+			svg("circle", { cy: size / 4, r: size / 2.6, class: "dot" })],
+		size: () => 8,
 		rank: mark => mark.at
 	}
 };

@@ -110,6 +110,9 @@ function markTitle(mark) {
 	if (mark.kind === "stop") {
 		return `Stop, ${duration(mark.until - mark.at)}${mark.ongoing ? " so far" : ""}`;
 	}
+	if (mark.kind === "photo") {
+		return "Photo";
+	}
 	return [mark.what.replaceAll("_", " "), mark.object].filter(word => word).join(": ");
 }
 

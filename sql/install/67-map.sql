@@ -121,7 +121,8 @@ BEGIN
                                   'geofence_enter', 'geofence_exit', 'geofence_dwell', 'geofence_pass', 'proximity')
         )
         SELECT coalesce(json_agg(json_build_object(
-                   'kind', 'alarm', 'tracker', array_position(devices, a.device_id) - 1,
+                   'kind', CASE WHEN a.kind = 'alarm' AND a.object = 'photo' THEN 'photo' ELSE 'alarm' END,
+                   'tracker', array_position(devices, a.device_id) - 1,
                    'lon', CASE WHEN a.placed THEN round(%1$I.st_x(a.geom)::numeric, 6) END,
                    'lat', CASE WHEN a.placed THEN round(%1$I.st_y(a.geom)::numeric, 6) END,
                    'at', extract(epoch FROM a.at), 'until', CASE WHEN isfinite(a.until) THEN extract(epoch FROM a.until) END,
@@ -134,7 +135,7 @@ BEGIN
         $body$
         $function$, postgis);
     EXECUTE 'COMMENT ON FUNCTION @extschema@.pt621_map_alarms(integer[], tstzrange, integer) IS '
-            '''internal: the newest alarms as JSON for pt621_map(), at most so many, and how many of how many they are''';
+            '''internal: the newest alarms and announcements of photos as JSON for pt621_map(), at most so many, and how many of how many they are''';
 
     -- Near is a hundredth of a degree from a box round 64 legs of the track.  A fence is drawn to 1/500 of its size.
     EXECUTE format($function$
@@ -252,18 +253,17 @@ BEGIN
                     'zone', CASE WHEN zones[1] = ALL (zones) THEN zones[1] ELSE 'UTC' END,
                     'tolerance_m', tolerance,
                     'trackers', array_to_json(trackers),
-                    -- Other kinds of marks, photos for one, go in here.
                     'marks', (SELECT coalesce(json_agg(m.mark), '[]')
                                 FROM (SELECT json_array_elements(stops.marks) UNION ALL SELECT json_array_elements(alarms.marks)) m (mark)),
                     'fences', fences.fences,
                     'shown', json_build_object(
                         'trackers', json_build_array(cardinality(found), coalesce(cardinality(ids), 0)),
                         'parts of tracks', json_build_array(seen[1], seen[2]), 'places', json_build_array(seen[3], seen[4]),
-                        'stops', stops.shown, 'alarms', alarms.shown, 'fences', fences.shown))));
+                        'stops', stops.shown, 'alarms and photos', alarms.shown, 'fences', fences.shown))));
         END
         $body$
         $function$, postgis);
 END
 $$;
 COMMENT ON FUNCTION @extschema@.pt621_map(integer[], tstzrange, text) IS
-'an HTML page that needs nothing else: tracks in the colours of their speed, stops, alarms and fences near them, as the caller may see them, to be zoomed and played; arguments: ids of trackers (NULL = all), period (NULL = all), title (NULL = the name of the tracker, or how many they are). No more than 100 trackers, 60,000 places, 2,000 stops, 1,000 alarms and 500 fences: tracks are simplified until they fit, and the page says what is left out. Times are in the time zone of the trackers when they have the same, else in UTC';
+'an HTML page that needs nothing else: tracks in the colours of their speed, stops, alarms, places where a photo was announced, and fences near them, as the caller may see them, to be zoomed and played; arguments: ids of trackers (NULL = all), period (NULL = all), title (NULL = the name of the tracker, or how many they are). No more than 100 trackers, 60,000 places, 2,000 stops, 1,000 alarms and photos, and 500 fences: tracks are simplified until they fit, and the page says what is left out. Times are in the time zone of the trackers when they have the same, else in UTC';
