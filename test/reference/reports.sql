@@ -420,7 +420,7 @@ BEGIN
         before := next.at;
     END LOOP;
     IF since IS NOT NULL THEN
-        INSERT INTO plain.span VALUES (tracker, 'engine', since, last_at);
+        INSERT INTO plain.span VALUES (tracker, 'engine', since, CASE WHEN last_at - before > gap THEN before ELSE last_at END);
     END IF;
 
     FOR span IN SELECT s.* FROM plain.span s WHERE s.device_id = tracker AND s.what = 'engine' LOOP
