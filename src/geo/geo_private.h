@@ -134,6 +134,31 @@ typedef struct GeoTouch
 extern bool geo_touch(const GeoShape *shape, GeoPlace from, GeoPlace to,
 					  bool (*touched) (const GeoTouch *touch, void *arg), void *arg);
 
+/* Types of WKB. */
+#define WKB_POINT			1
+#define WKB_LINE			2
+#define WKB_POLYGON			3
+#define WKB_MULTILINE		5
+#define WKB_MULTIPOLYGON	6
+
+/* WKB that is being read, without believing a byte of it. */
+typedef struct GeoWkb
+{
+	const uint8_t *at;
+	size_t		left;
+	bool		big_endian;
+	size_t		ordinates;		/* of a place: 2 to 4 */
+	const char *trouble;		/* NULL = none so far */
+} GeoWkb;
+
+/* Notes what is wrong; gives false. */
+extern bool geo_wkb_refuse(GeoWkb *wkb, const char *trouble);
+
+/* Read on; false, and trouble noted, when the bytes are none of that. */
+extern bool geo_wkb_count(GeoWkb *wkb, uint32_t *value);
+extern bool geo_wkb_type(GeoWkb *wkb, uint32_t *type);	/* that of the plane: 1 to 7 */
+extern bool geo_wkb_place(GeoWkb *wkb, GeoPlace *place);
+
 /*
  * Reads WKB into places, without believing a byte of it.  Returns how many there
  * are, marks included, and writes them when `place` is not NULL; SIZE_MAX, and

@@ -11,9 +11,6 @@
 
 #include "geo/geo_private.h"
 
-#define WKB_POLYGON			3
-#define WKB_MULTIPOLYGON	6
-
 /* PostGIS's flags; ISO adds 1000 for Z, 2000 for M. */
 #define WKB_HAS_Z			0x80000000u
 #define WKB_HAS_M			0x40000000u
@@ -23,31 +20,28 @@
 
 #define RING_MIN			4	/* places; none at all is a ring too */
 
+/* Reads a shape's rings. */
 typedef struct Reader
 {
-	const uint8_t *at;
-	size_t		left;
-	bool		big_endian;
-	size_t		ordinates;		/* of a place: 2 to 4 */
+	GeoWkb		wkb;
 	size_t		count;			/* places read, with marks */
 	GeoPlace   *place;			/* NULL = only count */
-	const char *trouble;
 } Reader;
 
-static bool
-refuse(Reader *r, const char *trouble)
+bool
+geo_wkb_refuse(GeoWkb *r, const char *trouble)
 {
 	r->trouble = trouble;
 	return false;
 }
 
-static bool
-read_count(Reader *r, uint32_t *value)
+bool
+geo_wkb_count(GeoWkb *r, uint32_t *value)
 {
 	const uint8_t *b = r->at;
 
 	if (r->left < 4)
-		return refuse(r, "the WKB is cut short");
+		return geo_wkb_refuse(r, "the WKB is cut short");
 	if (r->big_endian)
 		*value = (uint32_t) b[0] << 24 | (uint32_t) b[1] << 16 |
 			(uint32_t) b[2] << 8 | b[3];
@@ -59,25 +53,25 @@ read_count(Reader *r, uint32_t *value)
 	return true;
 }
 
-static bool
-read_type(Reader *r, uint32_t *type)
+bool
+geo_wkb_type(GeoWkb *r, uint32_t *type)
 {
 	uint32_t	word;
 	uint32_t	iso;
 
 	if (r->left < WKB_HEADER_SIZE)
-		return refuse(r, "the WKB is cut short");
+		return geo_wkb_refuse(r, "the WKB is cut short");
 	if (r->at[0] > 1)
-		return refuse(r, "the WKB has an unknown byte order");
+		return geo_wkb_refuse(r, "the WKB has an unknown byte order");
 	r->big_endian = r->at[0] == 0;
 	r->at++;
 	r->left--;
-	if (!read_count(r, &word))
+	if (!geo_wkb_count(r, &word))
 		return false;
 	*type = word & ~(WKB_HAS_Z | WKB_HAS_M | WKB_HAS_SRID);
 	iso = *type / 1000;
 	if (iso > 3)
-		return refuse(r, "the WKB is of an unknown type");
+		return geo_wkb_refuse(r, "the WKB is of an unknown type");
 	*type %= 1000;
 	r->ordinates = 2;
 	if ((word & WKB_HAS_Z) || iso == 1 || iso == 3)
@@ -85,12 +79,12 @@ read_type(Reader *r, uint32_t *type)
 	if ((word & WKB_HAS_M) || iso == 2 || iso == 3)
 		r->ordinates++;
 	if (word & WKB_HAS_SRID)
-		return read_count(r, &word);
+		return geo_wkb_count(r, &word);
 	return true;
 }
 
 static double
-read_ordinate(const Reader *r, size_t at)
+read_ordinate(const GeoWkb *r, size_t at)
 {
 	const uint8_t *b = r->at + at * sizeof(double);
 	uint64_t	bits = 0;
@@ -100,6 +94,19 @@ read_ordinate(const Reader *r, size_t at)
 		bits = bits << 8 | b[r->big_endian ? i : 7 - i];
 	memcpy(&value, &bits, sizeof(value));
 	return value;
+}
+
+bool
+geo_wkb_place(GeoWkb *r, GeoPlace *place)
+{
+	size_t		stride = r->ordinates * sizeof(double);
+
+	if (r->left < stride)
+		return geo_wkb_refuse(r, "the WKB is cut short");
+	*place = (GeoPlace) {read_ordinate(r, 0), read_ordinate(r, 1)};
+	r->at += stride;
+	r->left -= stride;
+	return true;
 }
 
 static void
@@ -113,29 +120,28 @@ add(Reader *r, GeoPlace place)
 static bool
 read_ring(Reader *r)
 {
-	size_t		stride = r->ordinates * sizeof(double);
 	GeoPlace	first = {NAN, NAN};
 	uint32_t	places;
 
-	if (!read_count(r, &places))
+	if (!geo_wkb_count(&r->wkb, &places))
 		return false;
-	if (places > r->left / stride)
-		return refuse(r, "the WKB is cut short");
+	if (places > r->wkb.left / (r->wkb.ordinates * sizeof(double)))
+		return geo_wkb_refuse(&r->wkb, "the WKB is cut short");
 	if (places > 0 && places < RING_MIN)
-		return refuse(r, "a ring has too few places");
+		return geo_wkb_refuse(&r->wkb, "a ring has too few places");
 	for (uint32_t i = 0; i < places; i++)
 	{
-		GeoPlace	place = {read_ordinate(r, 0), read_ordinate(r, 1)};
+		GeoPlace	place;
 
+		if (!geo_wkb_place(&r->wkb, &place))
+			return false;
 		if (!isfinite(place.lon) || !isfinite(place.lat))
-			return refuse(r, "a coordinate is not finite");
+			return geo_wkb_refuse(&r->wkb, "a coordinate is not finite");
 		if (i == 0)
 			first = place;
 		else if (i == places - 1 && (place.lon != first.lon || place.lat != first.lat))
-			return refuse(r, "a ring is not closed");
+			return geo_wkb_refuse(&r->wkb, "a ring is not closed");
 		add(r, place);
-		r->at += stride;
-		r->left -= stride;
 	}
 	add(r, (GeoPlace) {NAN, NAN});
 	return true;
@@ -146,7 +152,7 @@ read_polygon(Reader *r)
 {
 	uint32_t	rings;
 
-	if (!read_count(r, &rings))
+	if (!geo_wkb_count(&r->wkb, &rings))
 		return false;
 	for (; rings > 0; rings--)
 	{
@@ -162,20 +168,20 @@ read_shape(Reader *r)
 	uint32_t	type;
 	uint32_t	parts;
 
-	if (!read_type(r, &type))
+	if (!geo_wkb_type(&r->wkb, &type))
 		return false;
 	if (type == WKB_POLYGON)
 		return read_polygon(r);
 	if (type != WKB_MULTIPOLYGON)
-		return refuse(r, "neither a polygon nor a multipolygon");
-	if (!read_count(r, &parts))
+		return geo_wkb_refuse(&r->wkb, "neither a polygon nor a multipolygon");
+	if (!geo_wkb_count(&r->wkb, &parts))
 		return false;
 	for (; parts > 0; parts--)
 	{
-		if (!read_type(r, &type))
+		if (!geo_wkb_type(&r->wkb, &type))
 			return false;
 		if (type != WKB_POLYGON)
-			return refuse(r, "a multipolygon of something else");
+			return geo_wkb_refuse(&r->wkb, "a multipolygon of something else");
 		if (!read_polygon(r))
 			return false;
 	}
@@ -185,12 +191,12 @@ read_shape(Reader *r)
 size_t
 geo_wkb_places(const uint8_t *wkb, size_t size, GeoPlace *place, GeoError *error)
 {
-	Reader		r = {.at = wkb, .left = size, .place = place};
+	Reader		r = {.wkb = {.at = wkb, .left = size}, .place = place};
 
-	if (read_shape(&r) && r.left > 0)
-		r.trouble = "bytes after the end of the WKB";
-	if (r.trouble == NULL)
+	if (read_shape(&r) && r.wkb.left > 0)
+		r.wkb.trouble = "bytes after the end of the WKB";
+	if (r.wkb.trouble == NULL)
 		return r.count;
-	geo_fail(error, r.trouble);
+	geo_fail(error, r.wkb.trouble);
 	return SIZE_MAX;
 }
