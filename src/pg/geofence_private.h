@@ -7,7 +7,9 @@
 
 #include "postgres.h"
 
+#include "executor/tuptable.h"
 #include "pgtime.h"
+#include "utils/rel.h"
 #include "utils/snapshot.h"
 
 #include "detect/schedule.h"
@@ -77,6 +79,17 @@ struct Geofences
 	struct GroupNames *groups;	/* number of each name that a fence has */
 	FenceSet   *set;			/* NULL = nothing loaded */
 };
+
+/* geofence_row.c */
+typedef struct FenceRows FenceRows;
+
+/* Prepares to read rows of a table; in the context, which outlives that. */
+extern FenceRows *fence_rows_new(Geofences *fences, Relation relation, MemoryContext context);
+extern void fence_row_key(const FenceRows *rows, TupleTableSlot *slot, int32 *id, int64 *revision);
+
+/* Reads one row into a fence, in the current context but for what the fence keeps;
+ * false when it is never valid. */
+extern bool fence_row_read(FenceRows *rows, TupleTableSlot *slot, Fence *fence);
 
 /* geofence_load.c */
 extern FenceSet *fences_load(Geofences *fences, FenceSet *known, Oid version, Snapshot snapshot);
