@@ -23,24 +23,29 @@ reports_against() {
 	figure_ratio "$1_vs_lag_cpu_ratio" "$(lap_ratios ours rival cpu_ms)"
 }
 
-# How long one report takes over all rows, ms, and by how much it makes its process
-# grow, kB: all_rows.  Sets ALL_TOOK and ALL_GREW.
-all_rows() {
+# By how much a report over all rows makes its process grow, kB: sets ALL_GREW.
+# In a session of its own, after a small one that loads what is loaded once.
+all_rows_grow() {
 	local answer
-	run_alone "CALL bench.lap('warm', 0, 'SELECT count(*) FROM pt621_segments()')"
-	# In a session of its own, after a small one that loads what is loaded once.
 	answer=$(ask -c 'SET max_parallel_workers_per_gather = 0' -c 'SET jit = off' \
-		-c "SELECT count(*) * 0 FROM pt621_segments('{1}')" -c 'SELECT bench.mapped()' -c 'TRUNCATE bench.lap' \
-		-c "CALL bench.turns('all', $LIVE_ROUNDS, 'SELECT count(*) FROM pt621_segments()')" -c 'SELECT bench.mapped()')
+		-c "SELECT count(*) * 0 FROM pt621_segments('{1}')" -c 'SELECT bench.mapped()' \
+		-c 'SELECT count(*) * 0 FROM pt621_segments()' -c 'SELECT bench.mapped()')
 	# shellcheck disable=SC2086 # lines of numbers
 	set -- $answer
-	ALL_GREW=$(($3 - $2))
+	ALL_GREW=$(($4 - $2))
+}
+
+# reports_linear NAME: the time of a fix among $rows, of that among the first, fewest.
+reports_linear() {
+	local first="$1_first"
 	# shellcheck disable=SC2046 # a list of numbers
-	ALL_TOOK=$(median $(laps all))
+	ALL_TOOK=$(median $(laps "$1"))
+	printf -v "$first" '%s' "${!first:-$(calculate "$ALL_TOOK / $rows" %.9f)}"
+	figure "report_rows_${rows}_$1_took" "$ALL_TOOK" "ms; a fix takes $(calculate "$ALL_TOOK / $rows / ${!first}") of its time with the fewest"
 }
 
 bench_reports() {
-	local rows first_took='' first_rows='' first_grew='' day
+	local rows ours_first='' rival_first='' first_grew='' day
 	fences_start
 	ask -f test/bench/reports.sql
 
@@ -59,18 +64,14 @@ bench_reports() {
 	for rows in $REPORT_ROWS; do
 		say "# trips, stops and distances of $rows fixes, 40 trackers"
 		park_and_ride 40 $((rows / 40)) 10
-		all_rows
-		figure "report_rows_${rows}_took" "$ALL_TOOK" ms
-		figure "report_rows_${rows}_grew" "$ALL_GREW" kB
-		if [ -z "$first_rows" ]; then
-			first_rows=$rows
-			first_took=$ALL_TOOK
-			first_grew=$ALL_GREW
-		else
-			figure "report_rows_${rows}_linear_ratio" \
-				"$(calculate "($ALL_TOOK / $rows) / ($first_took / $first_rows)")" "time of a fix, of that with $first_rows"
-			figure "report_rows_${rows}_memory" "$((ALL_GREW - first_grew))" "kB more than with $first_rows"
-		fi
+		all_rows_grow
+		ask -c 'TRUNCATE bench.lap'
+		run_alone "CALL bench.both($LIVE_ROUNDS, 'ours', 'SELECT count(*) FROM pt621_segments()', 'rival', bench.rival())"
+		reports_linear ours
+		reports_linear rival
+		figure_ratio "report_rows_${rows}_vs_lag_ratio" "$(lap_ratios ours rival)" "below 1 is faster than lag()"
+		first_grew=${first_grew:-$ALL_GREW}
+		figure "report_rows_${rows}_memory" "$((ALL_GREW - first_grew))" "kB more than with the fewest"
 	done
 	stop_cluster
 }
