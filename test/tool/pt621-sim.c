@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/dialogue.h"
 #include "lib/link.h"
 #include "lib/options.h"
 #include "lib/tool.h"
@@ -48,6 +49,10 @@ typedef struct Sim
 	uint64_t	duplicates;
 	uint64_t	deltas;
 	uint64_t	stored;
+	uint64_t	commands;		/* heard; not requests for pieces of photos */
+	uint64_t	answered;		/* of them */
+	uint64_t	asked;			/* pieces of photos sent because asked for */
+	uint64_t	photos;			/* sent to their end so */
 } Sim;
 
 /* Tells whose turn comes first. */
@@ -159,22 +164,70 @@ send_next(Sim *sim)
 		sift_down(sim, 0);
 }
 
-/* Answers a command of the server: one that fetches a piece of a photo. */
+/* Lets a tracker that has no connection now, or none soon, make another. */
 static void
-heard(void *context, size_t number, const char *command)
+join_again(Sim *sim, size_t number)
+{
+	Link	   *link = &sim->net.links[number];
+	uint8_t		bytes[ENCODE_RECORD_MAX];
+	size_t		size = dialogue_name_again(&sim->trackers[number], &sim->options.behaviour, bytes);
+
+	if (size == 0)
+		return;
+	/* Not counted as a record, for the truth does not have it. */
+	link_add(&sim->net, link, bytes, size, 0);
+	link_finish(&sim->net, link);
+}
+
+/* Does what a tracker does on a line of the server. */
+static void
+heard(void *context, size_t number, const char *line)
 {
 	Sim		   *sim = context;
 	Link	   *link = &sim->net.links[number];
-	uint8_t		bytes[ENCODE_DATAGRAM_MAX];
-	size_t		size = tracker_answer(&sim->trackers[number], command, bytes);
+	Answer		answer;
 
-	/* One whose connection is about to end answers no more. */
-	if (size == 0 || link->state != LINK_OPEN || link_is_closing(link))
+	/* One whose connection is about to end hears no more, and one whose buffers
+	 * are full says no more: the server does not read what it asks for. */
+	if (link->state != LINK_OPEN || link_is_closing(link) || link_is_full(link))
 		return;
+	dialogue_hear(&sim->trackers[number], &sim->options.behaviour, line, &answer);
 	link_finish(&sim->net, link);
-	link_add(&sim->net, link, bytes, size, 1);
-	link_finish(&sim->net, link);
-	sim->chunks++;
+	for (uint32_t i = 0; i < answer.times; i++)
+	{
+		link_add(&sim->net, link, answer.bytes, answer.size, !answer.command);
+		link_finish(&sim->net, link);
+	}
+	sim->commands += answer.command;
+	if (answer.command)
+		sim->answered += answer.times;
+	else
+	{
+		sim->chunks += answer.times;
+		sim->asked += answer.times;
+	}
+	sim->photos += answer.photo_ended;
+	if (answer.hang_up)
+	{
+		link_close(&sim->net, link);
+		join_again(sim, number);
+	}
+}
+
+/* Lets trackers whose connections broke make others, though nothing is due. */
+static void
+join_broken(Sim *sim)
+{
+	for (size_t i = 0; i < sim->net.count; i++)
+	{
+		Link	   *link = &sim->net.links[i];
+
+		/* By UDP nobody notices. */
+		if (!link->broke || link->udp)
+			continue;
+		link->broke = false;
+		join_again(sim, i);
+	}
 }
 
 /* Returns how long the next unit has to wait, in nanoseconds; 0: it may go out now. */
@@ -270,29 +323,53 @@ connect_all(Sim *sim)
 	}
 }
 
+/* Gives how long to wait for what does not move, in seconds. */
+static double
+patience(const Sim *sim)
+{
+	return tool_stopped && sim->options.give_up > STOP_SECONDS ? STOP_SECONDS : sim->options.give_up;
+}
+
+/* Waits for what is on its way. */
+static void
+send_pending(Sim *sim)
+{
+	while (sim->net.pending > 0 && !net_stuck(&sim->net, patience(sim)))
+	{
+		net_turn(&sim->net, WAIT_MAX_NS);
+		show_progress(sim);
+	}
+}
+
+/* Keeps the connections open for a while, to hear what the server says. */
+static void
+hold(Sim *sim)
+{
+	Net		   *net = &sim->net;
+	int64_t		until = tool_clock_ns() + (int64_t) (sim->options.hold * 1e9);
+
+	while (tool_clock_ns() < until && !tool_stopped)
+	{
+		net_turn(net, WAIT_MAX_NS);
+		if (behaviour_listens(&sim->options.behaviour))
+			join_broken(sim);
+		show_progress(sim);
+	}
+	/* What is said from now on would keep it from ending. */
+	net->heard = NULL;
+	send_pending(sim);
+}
+
 /* Waits for what is on its way, then lets the connections end. */
 static void
 finish(Sim *sim)
 {
 	Net		   *net = &sim->net;
-	double		patience = tool_stopped ? STOP_SECONDS : sim->options.give_up;
-	int64_t		hold_until;
 
 	for (size_t i = 0; i < net->count; i++)
 		link_finish(net, &net->links[i]);
-	while (net->pending > 0 && !net_stuck(net, patience))
-	{
-		net_turn(net, WAIT_MAX_NS);
-		show_progress(sim);
-		if (tool_stopped && patience > STOP_SECONDS)
-			patience = STOP_SECONDS;
-	}
-	hold_until = tool_clock_ns() + (int64_t) (sim->options.hold * 1e9);
-	while (tool_clock_ns() < hold_until && !tool_stopped)
-	{
-		net_turn(net, WAIT_MAX_NS);
-		show_progress(sim);
-	}
+	send_pending(sim);
+	hold(sim);
 	if (net->pending > 0)
 		return;
 	for (size_t i = 0; i < net->count; i++)
@@ -300,7 +377,7 @@ finish(Sim *sim)
 		if (net->links[i].state == LINK_OPEN)
 			link_close(net, &net->links[i]);
 	}
-	while (net->ending > 0 && !net_stuck(net, patience))
+	while (net->ending > 0 && !net_stuck(net, patience(sim)))
 		net_turn(net, WAIT_MAX_NS);
 	net->unconfirmed += net->ending;
 }
@@ -329,6 +406,11 @@ summarize(Sim *sim, double seconds)
 				(unsigned long long) net->connections, (unsigned long long) net->refused,
 				(unsigned long long) net->broken, (unsigned long long) net->stalled,
 				(unsigned long long) net->unconfirmed);
+		if (behaviour_listens(&sim->options.behaviour) || sim->commands > 0)
+			fprintf(stderr, "commands heard: %llu, answered %llu; photo pieces sent when asked: %llu; "
+					"photos sent to the end: %llu\n",
+					(unsigned long long) sim->commands, (unsigned long long) sim->answered,
+					(unsigned long long) sim->asked, (unsigned long long) sim->photos);
 	}
 	if (!complete)
 		fprintf(stderr, "%s: not everything was sent: %s%llu records in the truth still waited%s%s\n",
@@ -357,9 +439,9 @@ main(int argc, char **argv)
 	tool_catch_signals();
 	net_start(&sim.net, sim.options.host, sim.options.port, sim.options.trackers,
 			  sim.options.stall);
-	sim.net.heard = sim.options.behaviour.photos_asked ? heard : NULL;
+	sim.net.heard = heard;
 	sim.net.context = &sim;
-	truth_open(&sim.truth, sim.options.truth);
+	truth_open(&sim.truth, sim.options.truth, sim.options.photo_truth);
 	start_fleet(&sim);
 	progress_begin(&sim.progress, sim.options.quiet);
 	if (sim.options.connect_first)

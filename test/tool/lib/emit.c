@@ -4,9 +4,9 @@
  */
 #include "tracker.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "dialogue.h"
 #include "tracker_private.h"
 
 /* Listeners hold a limited number of deltas for all trackers together. */
@@ -15,9 +15,6 @@
 #define COMING_MAX		64
 /* One frame in so many has FF for its verify byte, "not computed" (protocol 2.2). */
 #define UNVERIFIED_ONE_IN	8
-
-/* Most bytes of a photo in one piece, whatever is asked for. */
-#define CHUNK_MAX			(ENCODE_DATAGRAM_MAX - 64)
 
 /* Takes out the first of what is due. */
 static Sending *
@@ -77,9 +74,8 @@ may_be_early(Tracker *t, Behaviour *b, const Sending *sending,
 	return false;
 }
 
-/* Takes a report into the model of the receiver. */
-static void
-tell_receiver(Tracker *t, Behaviour *b, const Report *report)
+void
+tracker_tell_receiver(Tracker *t, Behaviour *b, const Report *report)
 {
 	bool		held;
 
@@ -110,7 +106,7 @@ try_delta(Tracker *t, Behaviour *b, const Sending *sending, uint8_t *out, bool *
 		return 0;
 	if (receiver_reads(t->receiver, out, size, report->text, report->size))
 	{
-		tell_receiver(t, b, report);
+		tracker_tell_receiver(t, b, report);
 		return size;
 	}
 	if (!may_be_early(t, b, sending, out, size))
@@ -138,7 +134,7 @@ write_report(Tracker *t, Behaviour *b, Sending *sending, bool want_delta,
 	{
 		size = sending->report.size;
 		memcpy(out, sending->report.text, size);
-		tell_receiver(t, b, &sending->report);
+		tracker_tell_receiver(t, b, &sending->report);
 		t->fresh = false;
 	}
 	return size;
@@ -157,7 +153,7 @@ write_pack(Tracker *t, Behaviour *b, uint32_t more, Emission *e, uint8_t *out)
 
 		memcpy(out + size, sending->report.text, sending->report.size);
 		size += sending->report.size;
-		tell_receiver(t, b, &sending->report);
+		tracker_tell_receiver(t, b, &sending->report);
 		e->sendings[e->count++] = sending;
 	}
 	return size;
@@ -201,11 +197,6 @@ tracker_emit(Tracker *t, Behaviour *b, Emission *e)
 		t->connection++;
 		t->fresh = true;
 	}
-	if (sending->report.photo_size > 0 && !sending->duplicate)
-	{
-		t->photo = sending->photo;
-		t->photo_size = sending->report.photo_size;
-	}
 	body = e->bytes + (framed ? ENCODE_HEADER : 0);
 	if (framed && sending->report.stored && more > 0)
 		want_delta = false;
@@ -214,23 +205,8 @@ tracker_emit(Tracker *t, Behaviour *b, Emission *e)
 		size += write_pack(t, b, more, e, body + size);
 	e->size = framed ? encode_frame(e->bytes, size, verify) : size;
 	e->records = (uint16_t) e->count;
-}
-
-size_t
-tracker_answer(const Tracker *t, const char *command, uint8_t *bytes)
-{
-	unsigned	offset;
-	unsigned	count;
-	int			end = 0;
-
-	if (sscanf(command, "#PHD%9u,%9u%n", &offset, &count, &end) != 2 || command[end] != '\0' ||
-		offset >= t->photo_size || count == 0)
-		return 0;
-	if (count > CHUNK_MAX)
-		count = CHUNK_MAX;
-	if (count > t->photo_size - offset)
-		count = t->photo_size - offset;
-	return encode_frame(bytes, encode_photo(bytes + ENCODE_HEADER, t->photo, t->photo_size, offset, count), true);
+	for (uint32_t i = 0; i < e->count; i++)
+		dialogue_sent(t, b, e->sendings[i]);
 }
 
 void

@@ -62,9 +62,9 @@ encode_report(Report *report, const char *ident, uint32_t status)
 	int			size;
 
 	split_time(report->wire_ms, &year, &month, &day, &ms);
-	/* $PHO<size>-<n>: one camera, number 1 (protocol 4). */
+	/* $PHO<size>-<n>: the number of the camera, perhaps (protocol 7). */
 	if (strcmp(report->code, "PHO") == 0)
-		snprintf(code, sizeof(code), "PHO%u-1", report->photo_size);
+		snprintf(code, sizeof(code), "PHO%u-%u", report->photo_size, report->camera);
 	else
 		snprintf(code, sizeof(code), "%s", report->code);
 	/* The maker's formula with four analog values, as a PT600 sends it (protocol 3). */
@@ -85,6 +85,19 @@ encode_report(Report *report, const char *ident, uint32_t status)
 					0x140 + (status >> 8) % 0x20, (long long) report->odometer,
 					status % 0x100, report->stored ? "#\n" : "\r\n");
 	report->size = (uint16_t) size;
+	if (report->outputs)
+		encode_outputs(report->text, report->size, report->outputs);
+}
+
+void
+encode_outputs(char *text, uint16_t size, uint8_t outputs)
+{
+	/* They are the second field behind the first slash (protocol 3). */
+	char	   *slash = memchr(text, '/', size);
+	char	   *at = slash ? memchr(slash, ',', size - (size_t) (slash - text)) : NULL;
+
+	for (int i = 0; at && i < ENCODE_OUTPUTS; i++)
+		at[1 + i] = outputs >> i & 1 ? '1' : '0';
 }
 
 void
@@ -198,14 +211,22 @@ photo_byte(uint64_t photo, uint32_t size, uint32_t at)
 	return byte == 0xFF ? 0xFE : byte;
 }
 
+void
+encode_photo_bytes(uint8_t *out, uint64_t photo, uint32_t photo_size,
+				   uint32_t offset, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		out[i] = photo_byte(photo, photo_size, offset + i);
+}
+
 size_t
 encode_photo(uint8_t *out, uint64_t photo, uint32_t photo_size,
 			 uint32_t offset, uint32_t count)
 {
 	size_t		size = (size_t) sprintf((char *) out, "$PHD%u,%u,", offset, count);
 
-	for (uint32_t i = 0; i < count; i++)
-		out[size++] = photo_byte(photo, photo_size, offset + i);
+	encode_photo_bytes(out + size, photo, photo_size, offset, count);
+	size += count;
 	out[size++] = '\r';
 	out[size++] = '\n';
 	return size;

@@ -18,6 +18,7 @@
 #define ENCODE_HEADER		5	/* bytes of a frame before its body */
 #define ENCODE_CHUNK_BYTES	960 /* of a photo in one piece: what servers ask for */
 #define ENCODE_DATAGRAM_MAX 1400	/* every unit is shorter */
+#define ENCODE_OUTPUTS		5	/* of a tracker */
 
 /* A place and its companions in the digits of the wire. */
 typedef struct Report
@@ -27,6 +28,9 @@ typedef struct Report
 	int64_t		wire_ms;		/* when the tracker's clock says it was */
 	char		code[8];		/* POS, IN1, ... */
 	uint32_t	photo_size;		/* of code PHO: bytes announced */
+	uint32_t	photo;			/* of code PHO: its number among the tracker's, from 1 */
+	uint8_t		camera;			/* of code PHO: which took it, from 1 */
+	uint8_t		outputs;		/* bit 0: output 1 is on, and so on */
 	int32_t		lon;			/* 1/10,000 minutes of arc, east positive */
 	int32_t		lat;			/* 1/10,000 minutes of arc, north positive */
 	uint32_t	speed;			/* 1/100 knots */
@@ -41,6 +45,9 @@ typedef struct Report
 /* Writes the text of a report from its other fields.  status: bits that the analog and
  * the status digits are made of; they only have to vary. */
 extern void encode_report(Report *report, const char *ident, uint32_t status);
+
+/* Puts the state of the outputs into a report's text. */
+extern void encode_outputs(char *text, uint16_t size, uint8_t outputs);
 
 /* Makes a report the copy of itself that comes from memory. */
 extern void encode_as_stored(Report *report);
@@ -64,8 +71,15 @@ extern size_t encode_delta(uint8_t *out, const char *base, size_t base_size,
 extern size_t encode_frame(uint8_t *frame, size_t body_size, bool verify);
 
 /*
- * Writes piece `offset` .. offset + count - 1 of a photo, "$PHD...", with its
- * line end (protocol 7).  The photo's bytes follow from photo and photo_size.
+ * Writes bytes `offset` .. offset + count - 1 of a photo, which has
+ * photo_size of them.  They follow from photo, a number as chance gives it, and
+ * photo_size.
+ */
+extern void encode_photo_bytes(uint8_t *out, uint64_t photo, uint32_t photo_size,
+							   uint32_t offset, uint32_t count);
+
+/*
+ * Writes the same as a piece, "$PHD...", with its line end (protocol 7).
  * out: count + 32 bytes.  Returns the size.
  */
 extern size_t encode_photo(uint8_t *out, uint64_t photo, uint32_t photo_size,

@@ -168,6 +168,8 @@ start_connecting(Net *net, Link *link)
 	}
 	link->writable = link->udp;
 	link->taken = 0;
+	link->sockets++;
+	link->line_size = 0;
 	link_set_state(net, link, link->udp ? LINK_OPEN : LINK_CONNECTING);
 	net->connections += link->udp;
 }

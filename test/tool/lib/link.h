@@ -23,6 +23,8 @@
 
 /* So many connections in a row that stall: nobody reads there. */
 #define LINK_STALLS_MAX	5
+/* A line of the other side with its NUL; what is longer is cut. */
+#define LINK_LINE_MAX	128
 
 typedef enum LinkState
 {
@@ -67,7 +69,8 @@ typedef struct Link
 	uint32_t	first;
 	uint32_t	count;
 	uint32_t	pieces_room;
-	char		line[24];		/* what the other side says, when it is heard */
+	uint32_t	sockets;		/* that it has had */
+	char		line[LINK_LINE_MAX];	/* what the other side says, when it is heard */
 	uint8_t		line_size;
 } Link;
 
@@ -79,7 +82,8 @@ typedef struct Net
 	Link	   *links;
 	size_t		count;
 	int64_t		stall_ns;
-	/* Told of each line that the other side of a link says; NULL: nobody is. */
+	/* Told of each line that the other side of a link says; a datagram's end is
+	 * one of a line.  NULL: nobody is. */
 	void		(*heard) (void *context, size_t link, const char *line);
 	void	   *context;
 	int64_t		looked_ns;		/* when the links were last gone through */

@@ -68,23 +68,37 @@ connected(Net *net, Link *link)
 	link_set_state(net, link, LINK_OPEN);
 }
 
+/* Hands on the line that has ended, unless it is empty. */
+static void
+hear_line(Net *net, Link *link)
+{
+	char		line[LINK_LINE_MAX];
+
+	if (link->line_size == 0)
+		return;
+	/* A copy: whoever hears it may end the connection, and the line with it. */
+	memcpy(line, link->line, link->line_size);
+	line[link->line_size] = '\0';
+	link->line_size = 0;
+	net->heard(net->context, (size_t) (link - net->links), line);
+}
+
 /* Hands on the lines of what the other side says; a long one is cut. */
 static void
 hear(Net *net, Link *link, const char *bytes, size_t size)
 {
-	for (size_t i = 0; i < size && link->fd >= 0; i++)
+	uint32_t	socket = link->sockets;
+
+	/* What follows a line that has ended the connection is lost with it. */
+	for (size_t i = 0; i < size && link->fd >= 0 && link->sockets == socket; i++)
 	{
-		if (bytes[i] != '\r' && bytes[i] != '\n')
-		{
-			if (link->line_size < sizeof(link->line) - 1)
-				link->line[link->line_size++] = bytes[i];
-			continue;
-		}
-		link->line[link->line_size] = '\0';
-		if (link->line_size > 0)
-			net->heard(net->context, (size_t) (link - net->links), link->line);
-		link->line_size = 0;
+		if (bytes[i] == '\r' || bytes[i] == '\n')
+			hear_line(net, link);
+		else if (link->line_size < sizeof(link->line) - 1)
+			link->line[link->line_size++] = bytes[i];
 	}
+	if (link->udp && link->fd >= 0 && link->sockets == socket)
+		hear_line(net, link);
 }
 
 /* Reads what the other side says; takes in that it has ended. */
@@ -93,16 +107,18 @@ drain(Net *net, Link *link)
 {
 	char		scratch[16384];
 	ssize_t		size;
+	uint32_t	socket = link->sockets;
 
 	do
 	{
 		size = recv(link->fd, scratch, sizeof(scratch), 0);
 		if (size > 0 && net->heard)
 			hear(net, link, scratch, (size_t) size);
+		/* Whoever heard something may have ended the connection, or may have sent
+		 * and found it broken. */
+		if (link->fd < 0 || link->sockets != socket)
+			return;
 	} while (size > 0 || (size == 0 && link->udp) || (size < 0 && errno == EINTR));
-	/* Whoever heard something may have sent, and found the link broken. */
-	if (link->fd < 0)
-		return;
 	if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return;
 	if (link->state == LINK_ENDING)

@@ -45,6 +45,9 @@ static struct
 	double		speedup;
 	double		rate;
 	double		clock_offset;
+	double		photo_size;
+	double		cameras;
+	double		hang_up;
 	bool		fast;
 	bool		tcp;
 	const char *start;
@@ -81,7 +84,8 @@ static const Option options[] = {
 	{"alarm-codes", "LIST", "which, separated by commas", TEXT, &given.codes, 0, 0},
 	{"no-fix", "SHARE", "records without a fix, at the last place", SHARE, &B.no_fix, 0, 0},
 	{"photos", "SHARE", "records that announce a photo; its pieces follow", SHARE, &B.photos, 0, 0},
-	{"photos-asked", NULL, "they follow only when the server asks for them, by #PHD", SWITCH, &B.photos_asked, 0, 0},
+	{"photo-size", "BYTES", "of each photo (2000 to 7999)", NUMBER, &given.photo_size, 16, 1000000},
+	{"cameras", "N", "that take the photos, by turns (1)", NUMBER, &given.cameras, 1, 9},
 	{"clock-error", "SHARE", "trackers whose clock is wrong", SHARE, &B.clock_error, 0, 0},
 	{"clock-offset", "SECONDS", "by so much (-619315200: 1,024 weeks early)", NUMBER, &given.clock_offset, -4e9, 4e9},
 	{"", NULL, "What happens to it", HEADING, NULL, 0, 0},
@@ -91,6 +95,11 @@ static const Option options[] = {
 	{"reorder", "SHARE", "records that later ones overtake", SHARE, &B.reorder, 0, 0},
 	{"window", "N", "by how many records at most, for the last three (3)", NUMBER, &given.window, 1, 20},
 	{"reconnect", "SHARE", "records before which the connection is made anew", SHARE, &B.reconnect, 0, 0},
+	{"", NULL, "What they do on what the server says", HEADING, NULL, 0, 0},
+	{"answer", "SHARE", "trackers that answer commands (0)", SHARE, &B.answer, 0, 0},
+	{"photos-asked", NULL, "pieces of photos follow only when the server asks, by #PHD", SWITCH, &B.photos_asked, 0, 0},
+	{"photo-faults", "SHARE", "pieces asked for that come wrongly, and photos whose size is a lie", SHARE, &B.photo_faults, 0, 0},
+	{"hang-up", "N", "connect anew after N pieces of each photo", NUMBER, &given.hang_up, 1, 1e6},
 	{"", NULL, "How fast", HEADING, NULL, 0, 0},
 	{"speedup", "FACTOR", "times as fast as the trackers' time (1)", NUMBER, &given.speedup, 1e-3, 1e6},
 	{"rate", "N", "records a second, all trackers together", NUMBER, &given.rate, 0.001, 1e8},
@@ -102,6 +111,7 @@ static const Option options[] = {
 	{"give-up", "SECONDS", "end when nothing gets through for so long (60)", NUMBER, &taken.give_up, 0.1, 1e9},
 	{"", NULL, "Output", HEADING, NULL, 0, 0},
 	{"truth", "FILE", "write what was sent as CSV; - is stdout", TEXT, &taken.truth, 0, 0},
+	{"photo-truth", "FILE", "write the photos that were announced as CSV; - is stdout", TEXT, &taken.photo_truth, 0, 0},
 	{"quiet", NULL, "no progress and no summary", SWITCH, &taken.quiet, 0, 0},
 	{"help", NULL, "this text", SPECIAL, NULL, 0, 0},
 	{NULL, NULL, NULL, HEADING, NULL, 0, 0}
@@ -276,6 +286,19 @@ settle_pace(void)
 		B.early_limit_us = (int64_t) (15e3 * taken.rate / taken.trackers * (double) B.interval_ms);
 }
 
+/* Takes in what is said of photos. */
+static void
+settle_photos(void)
+{
+	if (!B.photos_asked && (given.hang_up > 0 || B.photo_faults > 0))
+		wrong("--hang-up and --photo-faults are of photos that are asked for: they go with --photos-asked");
+	if (taken.truth && taken.photo_truth && strcmp(taken.truth, taken.photo_truth) == 0)
+		wrong("--truth and --photo-truth are two files");
+	B.photo_size = (uint32_t) given.photo_size;
+	B.cameras = (uint32_t) given.cameras;
+	B.hang_up = (uint32_t) given.hang_up;
+}
+
 /* Checks the first id, and that the last one has as many digits at most as there may be. */
 static void
 settle_ids(void)
@@ -312,6 +335,7 @@ options_read(Options *result, int argc, char **argv)
 	given.window = 3;
 	given.seed = 1;
 	given.per_write = 1;
+	given.cameras = 1;
 	given.clock_offset = -1024.0 * 7 * 86400;
 	given.codes = default_codes;
 	given.first_id = "1000001";
@@ -338,6 +362,7 @@ options_read(Options *result, int argc, char **argv)
 	if (B.routes.count == 0)
 		routes_built_in(&B.routes);
 	read_codes(given.codes);
+	settle_photos();
 	settle_ids();
 	settle_pace();
 	*result = taken;

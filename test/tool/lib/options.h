@@ -30,6 +30,7 @@ typedef struct Options
 	double		stall;			/* seconds */
 	double		give_up;		/* seconds */
 	const char *truth;			/* NULL: none */
+	const char *photo_truth;	/* NULL: none */
 	bool		quiet;
 } Options;
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dialogue.h"
 #include "tracker_private.h"
 
 #define KMH_A_KNOT		1.852
@@ -43,6 +44,8 @@ tracker_start(Tracker *t, const Behaviour *b, uint32_t number, const char *ident
 {
 	memset(t, 0, sizeof(*t));
 	strcpy(t->ident, ident);
+	t->number = number;
+	dialogue_start(t, b);
 	chance_start(&t->chance, b->seed, number);
 	t->udp = chance_hit(&t->chance, b->udp);
 	t->fresh = true;
@@ -127,13 +130,6 @@ schedule(Tracker *t, const Behaviour *b, Sending *sending, int64_t due_us)
 	}
 }
 
-/* Names the photo that a record announces. */
-static uint64_t
-photo_of(const Behaviour *b, const Report *report)
-{
-	return b->seed ^ report->sequence << 20 ^ (uint64_t) report->photo_size;
-}
-
 /* Lets the pieces of a photo follow its announcement. */
 static void
 schedule_photo(Tracker *t, const Behaviour *b, const Sending *announced)
@@ -148,7 +144,7 @@ schedule_photo(Tracker *t, const Behaviour *b, const Sending *announced)
 
 		memset(chunk, 0, offsetof(Sending, base));
 		chunk->report = announced->report;
-		chunk->photo = photo_of(b, &announced->report);
+		chunk->photo = announced->photo;
 		chunk->chunk_offset = at;
 		chunk->chunk_size = size - at < ENCODE_CHUNK_BYTES ? size - at : ENCODE_CHUNK_BYTES;
 		put(t, chunk, due_us += step_us);
@@ -163,15 +159,29 @@ choose_code(Tracker *t, const Behaviour *b, Report *report)
 	bool		photo = chance_hit(&t->chance, b->photos);
 
 	report->photo_size = 0;
-	if (photo && !report->stored)
+	if ((photo || t->photo_wanted) && !report->stored)
 	{
+		/* One that a command asked for takes nothing from the records' chance. */
+		uint32_t	more = chance_below(photo ? &t->chance : &t->photos.chance, PHOTO_SPREAD);
+
 		strcpy(report->code, "PHO");
-		report->photo_size = PHOTO_MIN + chance_below(&t->chance, PHOTO_SPREAD);
+		report->photo_size = b->photo_size > 0 ? b->photo_size : PHOTO_MIN + more;
+		report->photo = ++t->photo_count;
+		report->camera = (uint8_t) ((t->photo_count - 1) % b->cameras + 1);
+		t->photo_wanted = false;
 	}
 	else if (alarm && b->code_count > 0)
 		strcpy(report->code, b->codes[chance_below(&t->chance, b->code_count)]);
 	else
 		strcpy(report->code, "POS");
+}
+
+/* Settles what the photo that a record announces is made of. */
+static void
+name_photo(const Tracker *t, const Behaviour *b, Sending *sending)
+{
+	sending->photo = photo_seed(b->seed, t->number, sending->report.photo);
+	sending->photo_bytes = photo_real_size(sending->photo, sending->report.photo_size, b->photo_faults);
 }
 
 /* Drives on to the next record's time, and writes down where that is. */
@@ -241,6 +251,7 @@ make(Tracker *t, const Behaviour *b)
 	report->sequence = ++t->made;
 	report->made_ms = now_us / 1000;
 	report->wire_ms = report->made_ms + t->clock_offset_ms;
+	report->outputs = t->outputs;
 	encode_report(report, t->ident, status);
 
 	sending->lost = chance_hit(&t->chance, b->loss);
@@ -257,7 +268,8 @@ make(Tracker *t, const Behaviour *b)
 		insert(&t->memory, &t->memory_count, &t->memory_room, t->memory_count, sending);
 	else
 	{
-		sending->photo = photo_of(b, report);
+		if (report->photo_size > 0)
+			name_photo(t, b, sending);
 		schedule(t, b, sending, now_us);
 		if (report->photo_size > 0 && !sending->lost && !b->photos_asked)
 			schedule_photo(t, b, sending);

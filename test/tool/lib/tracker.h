@@ -6,12 +6,13 @@
  * number alone; time is the tracker's own, so pacing changes nothing in it.  What
  * it sends is due in an order that is settled before the first of it is sent.
  * Only a connection that broke by itself changes the stream: the next report
- * is then sent in full.
+ * is then sent in full; and what a server says (dialogue.h).
  */
 #ifndef PT621_TOOL_TRACKER_H
 #define PT621_TOOL_TRACKER_H
 
 #include "encode.h"
+#include "photo.h"
 #include "receiver.h"
 #include "route.h"
 #include "tool.h"
@@ -42,13 +43,25 @@ typedef struct Behaviour
 	uint32_t	code_count;
 	double		no_fix;
 	double		photos;
+	uint32_t	photo_size;		/* bytes; 0: each has a size of its own */
+	uint32_t	cameras;
 	bool		photos_asked;	/* their pieces are sent when asked for, only */
+	double		photo_faults;	/* of pieces asked for; and of photos whose size is a lie */
+	uint32_t	hang_up;		/* after so many pieces of each photo; 0: never */
+	double		answer;			/* of trackers */
 	double		clock_error;	/* of trackers */
 	int64_t		clock_offset_ms;
 	int64_t		early_limit_us; /* longest that a delta may be before its base */
 	uint32_t	early;			/* deltas of all trackers that wait for theirs */
 	Routes		routes;
 } Behaviour;
+
+/* Tells whether trackers do anything on what a server says. */
+static inline bool
+behaviour_listens(const Behaviour *behaviour)
+{
+	return behaviour->photos_asked || behaviour->answer > 0;
+}
 
 /* Something to be sent. */
 typedef struct Sending
@@ -63,12 +76,14 @@ typedef struct Sending
 	char		base[ENCODE_RECORD_MAX];	/* the record made before it */
 	uint32_t	chunk_offset;	/* of a photo */
 	uint32_t	chunk_size;		/* 0: this is a report */
-	uint64_t	photo;
+	uint64_t	photo;			/* what its bytes follow from */
+	uint32_t	photo_bytes;	/* that there are of it; more may be announced */
 } Sending;
 
 typedef struct Tracker
 {
 	char		ident[ENCODE_IDENT_MAX + 1];
+	uint32_t	number;			/* from 0 */
 	bool		udp;
 	bool		fresh;			/* nothing on this connection names the tracker yet */
 	uint32_t	connection;		/* number of its connection, from 1 */
@@ -96,9 +111,15 @@ typedef struct Tracker
 	bool		last_known;		/* the last record made has been or will be sent */
 	uint16_t	last_size;
 	char		last[ENCODE_RECORD_MAX];
-	uint64_t	photo;			/* the last one announced */
-	uint32_t	photo_size;		/* 0: none */
 	Receiver   *receiver;		/* NULL without deltas */
+	bool		answers;		/* commands */
+	bool		photo_wanted;	/* by a command: the next record is to announce one */
+	uint8_t		outputs;		/* as in a report */
+	uint32_t	photo_count;	/* photos taken so far */
+	Photos		photos;			/* that may be asked for */
+	uint64_t	sent_sequence;	/* highest of the reports sent */
+	uint16_t	said_size;
+	char		said[ENCODE_RECORD_MAX];	/* the last report sent, in full */
 } Tracker;
 
 /* One unit on its way, and what it is made of. */
@@ -122,13 +143,6 @@ extern bool tracker_due(Tracker *tracker, const Behaviour *behaviour, int64_t *d
 
 /* Takes out what is due next.  Only after tracker_due() has said that there is something. */
 extern void tracker_emit(Tracker *tracker, Behaviour *behaviour, Emission *emission);
-
-/*
- * Writes the frame with the piece of the last announced photo that a command
- * asks for, "#PHD<offset>,<count>"; bytes: ENCODE_DATAGRAM_MAX.  Returns its
- * size, or 0 when the command asks for nothing that is there.
- */
-extern size_t tracker_answer(const Tracker *tracker, const char *command, uint8_t *bytes);
 
 /* Gives back what an emission was made of. */
 extern void emission_done(Emission *emission);

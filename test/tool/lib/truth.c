@@ -13,18 +13,30 @@
 static const char columns[] =
 "ident,sequence,time,code,lon,lat,speed_knots,course,odometer,valid,stored,how,"
 "transport,connection,lost,duplicate,made_at,record\n";
+static const char photo_columns[] = "ident,photo,camera,size,time,bytes\n";
+
+/* Begins one file.  path: NULL for none */
+static FILE *
+begin(const char *path, const char *names)
+{
+	FILE	   *file;
+
+	if (path == NULL)
+		return NULL;
+	file = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");
+	if (file == NULL)
+		tool_fail(STATUS_WRONG, "%s: %s", path, strerror(errno));
+	fputs(names, file);
+	return file;
+}
 
 void
-truth_open(Truth *truth, const char *path)
+truth_open(Truth *truth, const char *path, const char *photos_path)
 {
 	truth->path = path;
-	truth->file = NULL;
-	if (path == NULL)
-		return;
-	truth->file = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");
-	if (truth->file == NULL)
-		tool_fail(STATUS_WRONG, "%s: %s", path, strerror(errno));
-	fputs(columns, truth->file);
+	truth->file = begin(path, columns);
+	truth->photos_path = photos_path;
+	truth->photos = begin(photos_path, photo_columns);
 }
 
 /* Writes a time as ISO 8601 in UTC. */
@@ -58,21 +70,28 @@ put_degrees(char *at, int32_t units)
 	return at + size;
 }
 
-/* Writes bytes as a bytea literal: \x and hexadecimal digits. */
+/* Writes bytes as hexadecimal digits. */
 static char *
-put_hex(char *at, const void *bytes, size_t size)
+put_digits(char *at, const void *bytes, size_t size)
 {
 	static const char digit[] = "0123456789abcdef";
 	const uint8_t *byte = bytes;
 
-	*at++ = '\\';
-	*at++ = 'x';
 	for (size_t i = 0; i < size; i++)
 	{
 		*at++ = digit[byte[i] >> 4];
 		*at++ = digit[byte[i] & 15];
 	}
 	return at;
+}
+
+/* Writes bytes as a bytea literal: \x and hexadecimal digits. */
+static char *
+put_hex(char *at, const void *bytes, size_t size)
+{
+	*at++ = '\\';
+	*at++ = 'x';
+	return put_digits(at, bytes, size);
 }
 
 /* Gives a boolean as PostgreSQL writes it. */
@@ -102,11 +121,45 @@ put_report(char *at, const Sending *sending)
 						(long long) report->odometer, flag(report->valid), flag(report->stored));
 }
 
+/* Writes the row of the photo that a record has announced. */
+static void
+write_photo(FILE *file, const Tracker *tracker, const Sending *sending)
+{
+	const Report *report = &sending->report;
+	char		row[2 * ENCODE_CHUNK_BYTES + 128];
+	uint8_t		bytes[ENCODE_CHUNK_BYTES];
+	char	   *at = row + sprintf(row, "%s,%u,%u,%u,", tracker->ident, report->photo,
+								   report->camera, report->photo_size);
+
+	at = put_time(at, encode_time_as_read(report->wire_ms));
+	*at++ = ',';
+	at = put_hex(at, NULL, 0);
+	for (uint32_t from = 0; from < sending->photo_bytes; from += ENCODE_CHUNK_BYTES)
+	{
+		uint32_t	left = sending->photo_bytes - from;
+		uint32_t	size = left < ENCODE_CHUNK_BYTES ? left : ENCODE_CHUNK_BYTES;
+
+		encode_photo_bytes(bytes, sending->photo, sending->photo_bytes, from, size);
+		at = put_digits(at, bytes, size);
+		fwrite(row, 1, (size_t) (at - row), file);
+		at = row;
+	}
+	fputc('\n', file);
+}
+
 void
 truth_write(Truth *truth, const Tracker *tracker, const Emission *e)
 {
 	char		row[2 * ENCODE_DATAGRAM_MAX + 512];
 
+	for (uint32_t i = 0; i < e->count && truth->photos; i++)
+	{
+		const Sending *sending = e->sendings[i];
+
+		if (sending->report.photo_size > 0 && sending->chunk_size == 0 && !sending->lost &&
+			!sending->duplicate)
+			write_photo(truth->photos, tracker, sending);
+	}
 	if (truth->file == NULL)
 		return;
 	for (uint32_t i = 0; i < e->count; i++)
@@ -128,17 +181,27 @@ truth_write(Truth *truth, const Tracker *tracker, const Emission *e)
 	}
 }
 
-bool
-truth_close(Truth *truth)
+/* Ends one file; false, with a message, when not all could be written. */
+static bool
+end(FILE *file, const char *path)
 {
 	bool		bad;
 
-	if (truth->file == NULL)
+	if (file == NULL)
 		return true;
-	bad = ferror(truth->file) != 0;
-	bad = (truth->file == stdout ? fflush(truth->file) : fclose(truth->file)) != 0 || bad;
-	truth->file = NULL;
+	bad = ferror(file) != 0;
+	bad = (file == stdout ? fflush(file) : fclose(file)) != 0 || bad;
 	if (bad)
-		fprintf(stderr, "%s: %s: could not be written: %s\n", tool_name, truth->path, strerror(errno));
+		fprintf(stderr, "%s: %s: could not be written: %s\n", tool_name, path, strerror(errno));
 	return !bad;
+}
+
+bool
+truth_close(Truth *truth)
+{
+	bool		good = end(truth->file, truth->path);
+
+	good = end(truth->photos, truth->photos_path) && good;
+	truth->file = truth->photos = NULL;
+	return good;
 }

@@ -4,8 +4,9 @@
  *
  * Invariant.  One row for each time a report, or a piece of a photo, was given to
  * the network, in that order, and one for each report that was lost; the
- * columns are those of doc/simulator.md.  Pieces of photos that the server has asked
- * for are not in it: they do not follow from the options.
+ * columns are those of doc/simulator.md.  What was sent because the server
+ * said something is not in it: it does not follow from the options.  Of photos there
+ * is a file of their own, with a row for each that was announced.
  */
 #ifndef PT621_TOOL_TRUTH_H
 #define PT621_TOOL_TRUTH_H
@@ -18,15 +19,18 @@ typedef struct Truth
 {
 	FILE	   *file;			/* NULL: nothing is written */
 	const char *path;
+	FILE	   *photos;			/* NULL: nothing is written */
+	const char *photos_path;
 } Truth;
 
-/* Begins the file, with a line of column names.  path: NULL for none, "-" for stdout. */
-extern void truth_open(Truth *truth, const char *path);
+/* Begins the files, with a line of column names each.  Their paths: NULL for none, "-"
+ * for stdout. */
+extern void truth_open(Truth *truth, const char *path, const char *photos_path);
 
 /* Writes the rows of an emission. */
 extern void truth_write(Truth *truth, const Tracker *tracker, const Emission *emission);
 
-/* Ends the file; false, with a message, when not all could be written. */
+/* Ends the files; false, with a message, when not all could be written. */
 extern bool truth_close(Truth *truth);
 
 #endif							/* PT621_TOOL_TRUTH_H */
