@@ -9,7 +9,8 @@
  *	2. pt621_parse()   reads one unit that is a record or a photo chunk;
  *	3. pt621_chain_*() rebuilds the record that a delta stands for.
  *
- * Beside them pt621_foreign() tells what speaks another protocol.
+ * Beside them pt621_foreign() tells what speaks another protocol, and
+ * pt621_command_...() write what a tracker is told, and judge its answer.
  *
  * Invariants.  No function allocates, raises, or keeps a pointer of its own;
  * none reads outside the bytes it was given, whatever they are.  A record
@@ -403,5 +404,93 @@ extern Pt621Foreign pt621_foreign(const uint8_t *data, size_t size, bool *more);
 
 /* Names a kind: "HTTP", ...; PT621_FOREIGN_NONE is "none".  NULL for no kind. */
 extern const char *pt621_foreign_name(Pt621Foreign kind);
+
+/* ------------------------------------------------------------------------
+ * 5. Commands (protocol 9)
+ * ------------------------------------------------------------------------ */
+
+#define PT621_COMMAND_MAX	160 /* bytes of a text, without '#' and line end */
+#define PT621_COMMAND_BYTES (PT621_COMMAND_MAX + 3) /* with both */
+#define PT621_PHOTO_REQUEST_BYTES	27	/* longest request for photo bytes */
+
+/* What is wrong with a command.  Texts: pt621_command_error_text(). */
+typedef enum Pt621CommandError
+{
+	PT621_COMMAND_OK = 0,
+	PT621_COMMAND_KIND,			/* no such kind */
+	PT621_COMMAND_TOO_LONG,		/* more than PT621_COMMAND_MAX bytes */
+	PT621_COMMAND_BYTE,			/* not 0x20 to 0x7E: a line end above all */
+	PT621_COMMAND_ARGUMENT,		/* not what the kind takes, or missing */
+	PT621_COMMAND_HASH,			/* a second command could begin at a '#' */
+	PT621_COMMAND_PHOTO_BYTES	/* PHD: the listener's own dialogue */
+} Pt621CommandError;
+
+/* One command: printable bytes in which no other command can begin. */
+typedef struct Pt621Command
+{
+	uint32_t	size;			/* bytes of the text, 1 .. PT621_COMMAND_MAX */
+	char		text[PT621_COMMAND_MAX + 1];	/* without '#' and line end */
+	uint32_t	output;			/* 1 .. 9 where all it does is to switch that
+								 * output; 0: pt621_command_may_switch() */
+	bool		on;				/* that output: on or off */
+} Pt621Command;
+
+/*
+ * Writes a command of a kind: "engine_cut", "output", ..., or "text" for the
+ * argument as it stands.
+ *
+ * kind, argument: texts with their sizes, of any bytes; where there is no
+ * argument, NULL and 0.  pt621_command_argument() says what each kind takes.
+ * Returns true and fills *command; false and *error when there is no such
+ * command, and *command is undefined.
+ */
+extern bool pt621_command_encode(const char *kind, size_t kind_size,
+								 const char *argument, size_t argument_size,
+								 Pt621Command *command,
+								 Pt621CommandError *error);
+
+/* Names kind number i (0 ..), or returns NULL past the last. */
+extern const char *pt621_command_kind(int i);
+
+/* Says what kind number i takes as its argument, or returns NULL past the last. */
+extern const char *pt621_command_argument(int i);
+
+/*
+ * Says what is wrong and what is allowed.  kind: as it was given to
+ * pt621_command_encode().  No byte of it reaches the text.
+ */
+extern const char *pt621_command_error_text(Pt621CommandError error,
+											const char *kind, size_t kind_size);
+
+/* Writes a command as sent.  out: PT621_COMMAND_BYTES bytes.  Returns how many. */
+extern size_t pt621_command_bytes(const Pt621Command *command, uint8_t *out);
+
+/*
+ * Writes a request for so many bytes of a photo, as sent (protocol 7).
+ * out: PT621_PHOTO_REQUEST_BYTES bytes.  Returns how many.
+ */
+extern size_t pt621_photo_request(uint32_t offset, uint32_t count, uint8_t *out);
+
+/*
+ * Tells whether a text may switch an output on; 0 asks about any.  False only
+ * where OPC stands nowhere in it, or it does no more than to switch an output
+ * off, or another one.  An AN that stores such a command for later counts; a
+ * SAL that says what sets off the stored one does not.
+ *
+ * text, here and below: with or without its '#' and line end, of any bytes.
+ */
+extern bool pt621_command_may_switch(const char *text, size_t size,
+									 uint32_t output);
+
+/* Gives how many bytes a command's mnemonic has, behind its '#': letters, 0 to 3. */
+extern size_t pt621_command_mnemonic(const char *text, size_t size);
+
+/*
+ * Tells whether a line names a command's mnemonic, in any case and as a word; no
+ * more is known of answers (protocol 9).  To be asked of lines that are no
+ * records: the code of an alarm may be the mnemonic of a command.
+ */
+extern bool pt621_command_is_answered_by(const char *text, size_t size,
+										 const uint8_t *line, size_t line_size);
 
 #endif							/* PT621_CODEC_H */

@@ -73,7 +73,8 @@ ok((grep { @$_ == 6 && $_->[5] ne '' && $_->[0] =~ /^`pt621/ } table_rows($secti
 # ------------------------------------------------------------ functions --
 
 # Those for users are the ones whose comment does not begin with "internal:".
-my $reference = join '', map { $section{$_} // '' } 'SQL reference', 'Decoding: no table, no side effect', 'Storing',
+my $reference = join '', map { $section{$_} // '' } 'SQL reference', 'Decoding: no table, no side effect',
+  'Commands: bytes for a tracker', 'Storing',
   'Places and back-tests', 'Trips and summaries', 'Sensors', 'Tracks and exports', 'Pages', 'Administration';
 my @functions = map { s/ DEFAULT (?:now\(\)|'[^']*'|[^,)]+)//gr =~ s/timestamptz/timestamp with time zone/gr }
   map { $_->[0] =~ /^`(pt621_\w+\(.*\))`$/ ? $1 : () } table_rows($reference);
