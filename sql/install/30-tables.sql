@@ -256,8 +256,8 @@ BEGIN
     END IF;
     INSERT INTO pt621.layout (version) SELECT 0 WHERE NOT EXISTS (SELECT FROM pt621.layout);
     SELECT l.version INTO layout FROM pt621.layout l FOR UPDATE;
-    IF layout > 4 THEN
-        RAISE EXCEPTION 'the tables have layout %, this version of pt621 knows 4', layout
+    IF layout > 5 THEN
+        RAISE EXCEPTION 'the tables have layout %, this version of pt621 knows 5', layout
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'They were made by a newer version: install that version of pt621.';
     END IF;
@@ -265,19 +265,22 @@ BEGIN
     PERFORM @extschema@.pt621_layout_2();
     PERFORM @extschema@.pt621_layout_3(postgis);
     PERFORM @extschema@.pt621_layout_4();
+    PERFORM @extschema@.pt621_layout_5(postgis);
     IF layout = 3 THEN
         -- Nothing reads states of its detectors any more.
         PERFORM @extschema@.pt621_begin_states();
     END IF;
-    IF layout < 4 THEN
-        UPDATE pt621.layout SET version = 4;
+    IF layout < 5 THEN
+        UPDATE pt621.layout SET version = 5;
     END IF;
     PERFORM @extschema@.pt621_views_1(postgis);
+    PERFORM @extschema@.pt621_views_5();
     PERFORM @extschema@.pt621_create_triggers();
     PERFORM @extschema@.pt621_geofence_catch_up();
     PERFORM @extschema@.pt621_comment_tables();
     PERFORM @extschema@.pt621_comment_layout_3();
     PERFORM @extschema@.pt621_comment_layout_4();
+    PERFORM @extschema@.pt621_comment_layout_5();
     -- Not pt621_maintain(): what was just restored is not to be dropped here.
     PERFORM @extschema@.pt621_add_partitions();
     PERFORM @extschema@.pt621_fire_deferred(before);

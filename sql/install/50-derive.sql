@@ -197,7 +197,12 @@ BEGIN
                        ('pt621_sensor_change', 'calibration', 'AFTER INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'pt621_sensor_changed'),
                        ('pt621_sensor_truncate', 'calibration', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'pt621_sensor_changed'),
                        ('pt621_sensor_change', 'input', 'AFTER INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'pt621_sensor_changed'),
-                       ('pt621_sensor_truncate', 'input', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'pt621_sensor_changed'))
+                       ('pt621_sensor_truncate', 'input', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'pt621_sensor_changed'),
+                       ('pt621_command_asked', 'command', 'BEFORE INSERT OR UPDATE', 'FOR EACH ROW', 'pt621_command_asked'),
+                       ('pt621_command_checked', 'command', 'BEFORE INSERT', 'FOR EACH ROW', 'pt621_command_checked'),
+                       ('pt621_command_logged', 'command', 'AFTER INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'pt621_command_logged'),
+                       ('pt621_command_wake', 'command', 'AFTER INSERT',
+                        'REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT', 'pt621_command_wake'))
                t (name, relation, event, rows, function)
          WHERE NOT EXISTS (SELECT FROM pg_trigger g
                             WHERE g.tgrelid = ('pt621.' || t.relation)::regclass AND g.tgname = t.name)

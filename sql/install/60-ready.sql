@@ -18,9 +18,9 @@ DECLARE
     broken text;
 BEGIN
     SELECT string_agg(t.name, ', ' ORDER BY t.name) INTO broken
-      FROM unnest(ARRAY['calibration', 'conn_seq', 'detection', 'device', 'device_link', 'device_state', 'device_version', 'driver',
+      FROM unnest(ARRAY['calibration', 'command', 'command_log', 'conn_seq', 'detection', 'device', 'device_link', 'device_secret', 'device_state', 'device_version', 'driver',
                         'event', 'frame', 'frame_seq', 'geofence', 'geofence_revision_seq', 'geofence_stamp', 'geofence_version',
-                        'geofence_visit', 'input', 'layout', 'maintenance_plan', 'maintenance_record', 'outbox', 'position',
+                        'geofence_visit', 'input', 'layout', 'maintenance_plan', 'maintenance_record', 'outbox', 'photo', 'photo_piece', 'position',
                         'presence_last', 'presence_log', 'sensor_alarm', 'sensor_change', 'track_piece']) t (name)
      WHERE to_regclass('pt621.' || t.name) IS NULL;
     IF broken IS NOT NULL THEN
@@ -37,15 +37,15 @@ BEGIN
         RETURN format('role %s is a superuser, so triggers on the tables would be', owner.rolname);
     END IF;
     SELECT l.version, l.ready_for INTO state FROM pt621.layout l;
-    IF state.version IS DISTINCT FROM 4 THEN
-        RETURN format('the tables have layout %s, this version of pt621 needs 4: SELECT pt621_ready()', coalesce(state.version::text, 'none'));
+    IF state.version IS DISTINCT FROM 5 THEN
+        RETURN format('the tables have layout %s, this version of pt621 needs 5: SELECT pt621_ready()', coalesce(state.version::text, 'none'));
     END IF;
     IF state.ready_for IS DISTINCT FROM @extschema@.pt621_installation() THEN
         RETURN 'the tables were restored or copied and not declared complete: SELECT pt621_ready()';
     END IF;
     SELECT string_agg(t.name, ', ' ORDER BY t.name) INTO broken
-      FROM unnest(ARRAY['detection', 'device', 'device_state', 'event', 'frame', 'geofence', 'geofence_version',
-                        'geofence_visit', 'position', 'track_piece']) t (name)
+      FROM unnest(ARRAY['command', 'detection', 'device', 'device_state', 'event', 'frame', 'geofence', 'geofence_version',
+                        'geofence_visit', 'photo', 'photo_piece', 'position', 'track_piece']) t (name)
      WHERE NOT EXISTS (SELECT FROM pg_index i
                         WHERE i.indrelid = ('pt621.' || t.name)::regclass AND i.indisprimary AND i.indisvalid);
     IF broken IS NOT NULL THEN

@@ -28,6 +28,7 @@
 
 typedef struct NetServer NetServer;
 typedef struct NetConn NetConn;
+typedef struct NetUdp NetUdp;
 
 typedef enum NetCloseReason
 {
@@ -78,9 +79,10 @@ typedef struct NetHandlers
 	/*
 	 * One datagram, perhaps of size 0; `data` may be overwritten and is gone
 	 * after the return.  `truncated` says that the kernel cut it, which a buffer
-	 * of NET_DATAGRAM_SIZE rules out short of jumbograms.
+	 * of NET_DATAGRAM_SIZE rules out short of jumbograms.  `socket` is where it
+	 * came to, and lives until net_server_free().
 	 */
-	void		(*datagram) (void *arg, const struct sockaddr *peer,
+	void		(*datagram) (void *arg, NetUdp *socket, const struct sockaddr *peer,
 							 uint8_t *data, size_t size, bool truncated);
 } NetHandlers;
 
@@ -181,5 +183,12 @@ extern void net_conn_pause(NetConn *conn, bool pause);
  * make more than NET_WRITE_QUEUE wait unsent (so no single write may be larger).
  */
 extern bool net_conn_write(NetConn *conn, const uint8_t *data, size_t size);
+
+/*
+ * Sends one datagram from the address that `socket` is bound to.  false: the system
+ * did not take it now, and nothing is kept of it.
+ */
+extern bool net_udp_send(NetUdp *socket, const struct sockaddr *peer,
+						 const uint8_t *data, size_t size);
 
 #endif							/* PT621_NET_H */

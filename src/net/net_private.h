@@ -22,14 +22,14 @@ typedef struct NetListener
 	struct NetListener *next;
 } NetListener;
 
-typedef struct NetUdp
+struct NetUdp
 {
 	uv_udp_t	udp;
 	uint32_t	drops_seen;		/* the kernel's counter when last read; it wraps */
 	NetServer  *server;
 	size_t		owed;			/* of what the kernel held when draining began */
 	struct NetUdp *next;
-} NetUdp;
+};
 
 struct NetConn
 {

@@ -65,7 +65,7 @@ hand_over(NetUdp *udp, const struct sockaddr *peer, uint8_t *data, size_t size, 
 
 	net_pay(server, &udp->owed, size + UDP_OVERHEAD);
 	server->worked = true;
-	server->handlers.datagram(server->arg, peer, data, size, truncated);
+	server->handlers.datagram(server->arg, udp, peer, data, size, truncated);
 }
 
 /*
@@ -130,6 +130,17 @@ net_udp_read(NetUdp *udp)
 	/* The loop is not told of a socket that was emptied here. */
 	if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		net_pay(server, &udp->owed, udp->owed);
+}
+
+/*
+ * Sends one datagram, or drops it: who waits for it will ask again.
+ */
+bool
+net_udp_send(NetUdp *udp, const struct sockaddr *peer, const uint8_t *data, size_t size)
+{
+	uv_buf_t	buffer = uv_buf_init((char *) (uintptr_t) data, (unsigned int) size);
+
+	return uv_udp_try_send(&udp->udp, &buffer, 1, peer) >= 0;
 }
 
 /*

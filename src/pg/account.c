@@ -202,7 +202,11 @@ account_session(Sessions *sessions, Session *session, BatchUnit *unit, Timestamp
 		session_finish(sessions, session, CLOSE_CONFLICT);
 	if (unit->rejection != REJECT_NONE || unit->ident.size == 0 || !is_record(unit))
 		return;
+	/* Something may have waited for it to come. */
+	if (!session->is_known)
+		session->wants_next = true;
 	session->is_known = true;
+	session_account_downlink(sessions, session, unit);
 	if (session->rank == RANK_UNBOUND)
 		session_set_rank(sessions, session, RANK_BOUND);
 	if (setting_max_record_rate == 0 ||

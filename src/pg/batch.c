@@ -64,6 +64,12 @@ source_release(Source *source)
 		pfree(source);
 }
 
+int
+source_ident_compare(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(SourceIdent));
+}
+
 Batch *
 batch_new(uint32 units)
 {
@@ -102,6 +108,7 @@ batch_add(Batch *batch, Source *source, TimestampTz received_at,
 	added->quarantine = QUARANTINE_OPEN;
 	added->left_out = false;
 	added->sampled = true;
+	added->photo_fate = PHOTO_NOTHING;
 	source->references++;
 	return true;
 }

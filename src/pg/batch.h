@@ -34,6 +34,18 @@ typedef struct SourceIdent
 
 struct ConnectionSlot;
 
+/* What a connection or path was asked, so that storing can tell what answers it.
+ * Changed between transactions only. */
+typedef struct Asked
+{
+	TimestampTz answers_until;	/* lines until then may answer a command; 0 = none */
+	int64		photo;			/* photo.id of which a piece was asked for; 0 = none */
+	uint32		at;				/* from this byte on ... */
+	uint32		count;			/* ... so many */
+	int64		odd;			/* number of a piece that came instead; -1 = none did */
+	bool		odd_is_old;		/* before it was asked for once more */
+} Asked;
+
 /*
  * A connection, UDP path or SQL call.  Its owner holds a reference, and so does
  * every unit that came from it; the last one to let go frees it.
@@ -52,6 +64,8 @@ typedef struct Source
 	struct ConnectionSlot *slot;	/* while it is open; NULL for SQL */
 	SourceIdent ident;			/* the tracker that it named last */
 	SourceIdent first;			/* ... and first */
+	bool		several;		/* it has named others in between */
+	Asked		asked;
 } Source;
 
 /* What of a tracker in quarantine is archived is settled once for each unit. */
@@ -61,6 +75,17 @@ typedef enum QuarantineFate
 	QUARANTINE_KEPT,
 	QUARANTINE_LEFT_OUT
 } QuarantineFate;
+
+/* What a unit was to a photo. */
+typedef enum PhotoFate
+{
+	PHOTO_NOTHING,
+	PHOTO_ANNOUNCED,
+	PHOTO_TAKEN,				/* a piece that was put where it belongs */
+	PHOTO_DONE,					/* likewise, and it was the last one */
+	PHOTO_EMPTY,				/* a piece without a byte */
+	PHOTO_ODD					/* a piece that was there already, or is not the one asked for */
+} PhotoFate;
 
 typedef struct BatchUnit
 {
@@ -81,6 +106,9 @@ typedef struct BatchUnit
 	uint8		rejection;		/* Rejection */
 	uint8		quarantine;		/* QuarantineFate */
 	bool		left_out;		/* of the archive, as it was one too many */
+	uint8		photo_fate;		/* PhotoFate */
+	int64		photo;			/* that it was a piece of; 0 = none */
+	int64		photo_number;	/* the next byte that is wanted; of an odd piece its own number */
 } BatchUnit;
 
 typedef struct Batch
@@ -99,6 +127,9 @@ typedef struct Batch
 extern Source *source_new(MemoryContext context, Size size, const char *transport);
 extern void source_set_peer(Source *source, const struct sockaddr *peer);
 extern void source_release(Source *source);
+
+/* Compares ids, as qsort() and bsearch() want it. */
+extern int	source_ident_compare(const void *a, const void *b);
 
 /* Makes a batch in the current memory context (may raise). */
 extern Batch *batch_new(uint32 units);

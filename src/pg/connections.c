@@ -44,6 +44,7 @@ typedef struct Connections
 	int			used;			/* those from here on were never used */
 	int			size;
 	pg_atomic_uint32 displaced[SLOTS];	/* by worker: how often one was marked */
+	pg_atomic_uint32 wanted[SLOTS]; /* likewise */
 	ConnectionSlot slot[FLEXIBLE_ARRAY_MEMBER];
 } Connections;
 
@@ -90,7 +91,10 @@ connections_startup(LWLock *lock)
 		connections->size = table_size();
 		connections->first_free = -1;
 		for (int i = 0; i < SLOTS; i++)
+		{
 			pg_atomic_init_u32(&connections->displaced[i], 0);
+			pg_atomic_init_u32(&connections->wanted[i], 0);
+		}
 		for (int i = 0; i < connections->size; i++)
 		{
 			ConnectionSlot *slot = &connections->slot[i];
@@ -102,6 +106,7 @@ connections_startup(LWLock *lock)
 			pg_atomic_init_u64(&slot->units, 0);
 			pg_atomic_init_u64(&slot->rejected, 0);
 			pg_atomic_init_u32(&slot->displaced, 0);
+			pg_atomic_init_u32(&slot->wanted, 0);
 		}
 	}
 	addresses = ShmemInitHash("pt621 addresses", setting_max_connections,
@@ -211,6 +216,7 @@ connections_open(const Source *source, bool is_udp, CloseReason *reason)
 		pg_atomic_write_u64(&slot->units, 0);
 		pg_atomic_write_u64(&slot->rejected, 0);
 		pg_atomic_write_u32(&slot->displaced, 0);
+		pg_atomic_write_u32(&slot->wanted, 0);
 	}
 	LWLockRelease(connections_lock);
 	return slot;
@@ -324,6 +330,15 @@ connections_restore(int64 conn)
 	LWLockRelease(connections_lock);
 }
 
+static void
+wake_process(pid_t pid)
+{
+	PGPROC	   *proc = pid != 0 ? BackendPidGetProc(pid) : NULL;
+
+	if (proc)
+		SetLatch(&proc->procLatch);
+}
+
 void
 connections_wake(int64 conn)
 {
@@ -338,19 +353,56 @@ connections_wake(int64 conn)
 		pid = shared_pid(slot->worker);
 	}
 	LWLockRelease(connections_lock);
-	if (pid != 0)
-	{
-		PGPROC	   *proc = BackendPidGetProc(pid);
-
-		if (proc)
-			SetLatch(&proc->procLatch);
-	}
+	wake_process(pid);
 }
 
 uint32
 connections_displaced(void)
 {
 	return pg_atomic_read_u32(&connections->displaced[shared_my_slot()]);
+}
+
+/* Tells whether an id is among those, which are in order of their bytes. */
+static bool
+is_among(const SourceIdent *ident, const SourceIdent *idents, int count)
+{
+	return bsearch(ident, idents, count, sizeof(SourceIdent), source_ident_compare) != NULL;
+}
+
+/*
+ * One pass over the connections, however many trackers there are.  A slot that is
+ * given to another connection meanwhile is marked for nothing, which is harmless.
+ */
+void
+connections_want(const SourceIdent *idents, int count)
+{
+	bool		woken[SLOTS] = {0};
+
+	if (connections == NULL || count == 0)
+		return;
+	LWLockAcquire(connections_lock, LW_SHARED);
+	for (int i = 0; i < connections->used; i++)
+	{
+		ConnectionSlot *slot = &connections->slot[i];
+
+		if (slot->worker < 0 || slot->ident.size == 0 || !is_among(&slot->ident, idents, count))
+			continue;
+		pg_atomic_write_u32(&slot->wanted, 1);
+		pg_atomic_fetch_add_u32(&connections->wanted[slot->worker], 1);
+		woken[slot->worker] = true;
+	}
+	LWLockRelease(connections_lock);
+	for (int i = 0; i < SLOTS; i++)
+	{
+		if (woken[i])
+			wake_process(shared_pid(i));
+	}
+}
+
+uint32
+connections_wanted(void)
+{
+	return pg_atomic_read_u32(&connections->wanted[shared_my_slot()]);
 }
 
 /* Columns of pt621_stat_connection(). */

@@ -33,6 +33,7 @@ typedef struct ConnectionSlot
 	pg_atomic_uint64 units;
 	pg_atomic_uint64 rejected;
 	pg_atomic_uint32 displaced; /* another connection speaks for its tracker */
+	pg_atomic_uint32 wanted;	/* there may be something to send to its tracker */
 } ConnectionSlot;
 
 extern Size connections_size(void);
@@ -86,5 +87,12 @@ extern void connections_wake(int64 conn);
 
 /* How often one of this worker's was marked. */
 extern uint32 connections_displaced(void);
+
+/* Marks the connections and paths of trackers that there may be something to send
+ * to, and wakes their workers.  Raises nothing. */
+extern void connections_want(const SourceIdent *idents, int count);
+
+/* How often one of this worker's was marked so. */
+extern uint32 connections_wanted(void);
 
 #endif							/* PT621_PG_CONNECTIONS_H */

@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 
 #include "pg/compat.h"
+#include "pg/downlink.h"
 #include "pg/flush.h"
 #include "pg/gate.h"
 #include "pg/port.h"
@@ -203,6 +204,7 @@ wait_for_work(void)
 	timeout = sooner(timeout, milliseconds_until(flush_due(listener.flush,
 														   sessions_full(listener.sessions))));
 	timeout = sooner(timeout, milliseconds_until(sessions_deadline(listener.sessions)));
+	timeout = sooner(timeout, milliseconds_until(downlink_deadline()));
 	/* Last, since it is true only until libuv is called again. */
 	if (reading)
 		timeout = sooner(timeout, port_timeout_ms());
@@ -345,6 +347,7 @@ drain(void)
 
 	listener.stopping = true;
 	say_state(WORKER_DRAINING, "");
+	downlink_finish();
 	flush_hurry(listener.flush);
 	flush_set_deadline(listener.flush, end);
 	drain_port(end, retry_end);
@@ -395,6 +398,7 @@ pt621_listener_main(Datum arg)
 	listener.flush = flush_new(&handlers);
 	listener.sessions = sessions_new(flush_get_batch(listener.flush), &port_for_sessions);
 	port_init(listener.sessions);
+	downlink_init(listener.sessions);
 	store_over_rate = over_rate;
 	listener.idle = wait_set(PGINVALID_SOCKET);
 	MemoryContextSwitchTo(listener.turn);
@@ -413,6 +417,7 @@ pt621_listener_main(Datum arg)
 			check_state();
 		read_sockets();
 		store(false);
+		downlink_turn();
 		MemoryContextReset(listener.turn);
 		wait_for_work();
 	}

@@ -52,6 +52,9 @@ static Task tasks[] = {
 		MAINTENANCE_LONGEST_MS, 100, 600000, 0},
 	{"pt621_presence_tick", "looking who can be heard", "presence was not logged",
 		10000, 10000, 10000, 0},
+	/* What is sent at once is sent by the listeners; this sees to the rest. */
+	{"pt621_command_tick", "looking after commands", "commands were not looked after",
+		5000, 5000, 10000, 0},
 	/* A few trackers at a time, since a batch waits for the states locked. */
 	{"pt621_settle_geofences", "looking after fences that were changed", "fences were not looked after",
 		2000, 10, 30000, 0},

@@ -80,12 +80,12 @@ on_closed(void *arg, void *handle, NetCloseReason reason, int error)
 }
 
 static void
-on_datagram(void *arg, const struct sockaddr *peer, uint8_t *data, size_t size,
-			bool truncated)
+on_datagram(void *arg, NetUdp *socket, const struct sockaddr *peer, uint8_t *data,
+			size_t size, bool truncated)
 {
 	port.last_datagram = GetCurrentTimestamp();
 	shared_count(COUNT_BYTES, size);
-	sessions_datagram(port.sessions, peer, data, size);
+	sessions_datagram(port.sessions, socket, peer, data, size);
 }
 
 static const NetHandlers handlers = {on_room, on_opened, on_bytes, on_closed, on_datagram};
@@ -112,7 +112,19 @@ pause_conn(void *conn, bool pause)
 	net_conn_pause(conn, pause);
 }
 
-const SessionPort port_for_sessions = {close_conn, finish_conn, pause_conn};
+static bool
+write_conn(void *conn, const uint8 *data, Size size)
+{
+	return net_conn_write(conn, data, size);
+}
+
+static bool
+send_datagram(void *socket, const struct sockaddr *peer, const uint8 *data, Size size)
+{
+	return net_udp_send(socket, peer, data, size);
+}
+
+const SessionPort port_for_sessions = {close_conn, finish_conn, pause_conn, write_conn, send_datagram};
 
 /* ------------------------------------------------------------------------
  * Opening and closing
@@ -242,6 +254,7 @@ port_close(void)
 		return;
 	port_count();
 	port.is_closing = true;
+	sessions_forget_sockets(port.sessions);
 	net_server_free(port.net);
 	port.is_closing = false;
 	port.net = NULL;

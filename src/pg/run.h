@@ -86,6 +86,7 @@ typedef struct RunItem
 	Rejection	rejection;		/* why nothing comes of it, if so ... */
 	const char *reason;			/* ... in words; NULL = something does */
 	bool		admitted;		/* its tracker may be reported for by its peer */
+	bool		is_answer;		/* to a command, and nothing else */
 
 	/* of a report that goes to pt621.position */
 	bool		fresh;			/* newer than all known of its tracker */
@@ -114,6 +115,7 @@ typedef struct Run
 	int			depth;			/* of triggers, where the run began */
 	bool		disturbed;		/* rows came to be otherwise than it gave them */
 	struct Derivation *derivation;	/* of the positions; NULL before */
+	const struct Photos *photos;	/* that the run has pieces of; NULL while they are not shown */
 	StoreResult *result;
 } Run;
 
@@ -179,16 +181,34 @@ typedef enum Statement
 	SQL_INSERT_DOUBTFUL,
 	SQL_UPDATE_STATES,
 	SQL_DERIVE,
+	SQL_ANNOUNCE_PHOTOS,
+	SQL_FIND_PHOTOS,
+	SQL_INSERT_PIECES,
+	SQL_UPDATE_PHOTOS,
+	SQL_COMPLETE_PHOTOS,
+	SQL_TAKE_ANSWER,
+	SQL_TAKE_STATUS,
 	STATEMENTS
 } Statement;
 
 /* Runs a statement; argument: the value of its $1, where it has one. */
 extern uint64 run_statement(Run *run, Statement statement, Datum argument);
 
+/* Likewise with several; nulls as for SPI_execute_plan(). */
+extern uint64 run_statement_with(Run *run, Statement statement, Datum *values, const char *nulls);
+
+/* store_photos.c: photos announced, and their pieces. */
+extern void run_photos(Run *run);
+
+/* store_answers.c: answers to commands, and what trackers say of themselves. */
+extern bool item_is_answer(const RunItem *item);
+extern void run_answers(Run *run);
+
 /* store_rows.c: whether a unit of a stranger is one too many for the archive. */
 extern bool item_is_left_out(const RunItem *item);
 
 /* store_rows.c: the run that the pt621_batch_...() functions show. */
 extern Run *current_run;
+extern Run *require_run(void);
 
 #endif							/* PT621_PG_RUN_H */

@@ -25,6 +25,9 @@ sessions_new(Batch *batch, const SessionPort *port)
 	dlist_init(&sessions->quiet);
 	dlist_init(&sessions->backlog);
 	dlist_init(&sessions->paused);
+	dlist_init(&sessions->wanting);
+	dlist_init(&sessions->to_ask);
+	dlist_init(&sessions->asked);
 	sessions->next_unpause = DT_NOEND;
 	slist_init(&sessions->spill);
 	return sessions;
@@ -410,6 +413,7 @@ sessions_bytes(Sessions *sessions, Session *session, uint8 *data, Size size)
 void
 session_forget(Sessions *sessions, Session *session)
 {
+	session_forget_downlink(sessions, session);
 	session_set_quiet(sessions, session, false);
 	set_backlogged(sessions, session, false);
 	keep_pending(sessions, session, NULL, 0);
@@ -432,6 +436,7 @@ sessions_closed(Sessions *sessions, Session *session, CloseReason reason)
 {
 	note_closed(sessions, &session->source, session->closing ? session->reason : reason);
 	session_release_slot(session);
+	session_forget_downlink(sessions, session);
 	session->conn = NULL;
 	session->ended = true;
 	dlist_delete(&session->active);

@@ -29,6 +29,10 @@ typedef struct SessionPort
 	void		(*close) (void *conn);
 	void		(*finish) (void *conn); /* reads first what has arrived */
 	void		(*pause) (void *conn, bool pause);
+	/* The latter by the socket that a datagram came to; false: not sent. */
+	bool		(*write) (void *conn, const uint8 *data, Size size);
+	bool		(*send) (void *socket, const struct sockaddr *peer,
+						 const uint8 *data, Size size);
 } SessionPort;
 
 /* Makes the set, in the current memory context (may raise). */
@@ -52,9 +56,12 @@ extern void sessions_bytes(Sessions *sessions, Session *session, uint8 *data,
  * its last units are stored. */
 extern void sessions_closed(Sessions *sessions, Session *session, CloseReason reason);
 
-/* A datagram came. */
-extern void sessions_datagram(Sessions *sessions, const struct sockaddr *peer,
+/* A datagram came, to this socket. */
+extern void sessions_datagram(Sessions *sessions, void *socket, const struct sockaddr *peer,
 							  const uint8 *data, Size size);
+
+/* The sockets that datagrams came to are about to go. */
+extern void sessions_forget_sockets(Sessions *sessions);
 
 /* Tells whether reading should wait until the batch has been stored. */
 extern bool sessions_full(const Sessions *sessions);

@@ -25,6 +25,16 @@ typedef enum SessionRank
 	SESSION_RANKS
 } SessionRank;
 
+/* A photo that is being fetched. */
+typedef struct Fetch
+{
+	int64		photo;			/* photo.id; 0 = none */
+	uint32		size;
+	uint32		at;				/* the next byte that is wanted */
+	int			tries;			/* how often that was asked for */
+	TimestampTz asked_at;		/* last; 0 = it is to be asked for */
+} Fetch;
+
 /* A TCP connection or a UDP path (address and port of a sender). */
 struct Session
 {
@@ -53,6 +63,12 @@ struct Session
 	bool		is_backlogged;	/* in the list `backlog` */
 	dlist_node	backlog;
 	Session    *next_path;		/* in its bucket of UDP paths */
+	void	   *socket;			/* that the last datagram came to; NULL = gone, or TCP */
+	bool		is_wanting;		/* in the list `wanting` */
+	bool		wants_next;		/* to be put there with its next unit */
+	dlist_node	wanting;
+	Fetch		fetch;
+	dlist_node	fetching;		/* while fetch.photo is not 0 */
 };
 
 /* The connections closed for one reason that the log has not been told of. */
@@ -75,6 +91,10 @@ struct Sessions
 	dlist_head	paused;
 	TimestampTz next_unpause;	/* of any of them; DT_NOEND = none */
 	uint32		displaced_seen; /* how often one of ours was marked so */
+	uint32		wanted_seen;	/* likewise */
+	dlist_head	wanting;		/* the tables may have something to send to them */
+	dlist_head	to_ask;			/* a piece of a photo is to be asked for */
+	dlist_head	asked;			/* it was, longest ago first */
 	slist_head	spill;			/* datagrams that had no room, last first */
 	Session    *path[PATH_BUCKETS];
 	int			paths;
@@ -108,7 +128,23 @@ extern void session_count_bytes(Session *session, TimestampTz now, Size size);
 extern bool session_is_foreign(Sessions *sessions, Session *session,
 							   const uint8 *data, Size size, bool *more);
 
+/* downlink.c */
+extern void session_want(Sessions *sessions, Session *session);
+extern void session_forget_downlink(Sessions *sessions, Session *session);
+extern void session_account_downlink(Sessions *sessions, Session *session, const BatchUnit *unit);
+extern bool session_send(Sessions *sessions, Session *session, const uint8 *data, Size size);
+extern bool session_is_reachable(const Session *session, TimestampTz now);
+extern void downlink_photo_failed(int64 photo);
+
+/* fetch.c */
+extern void fetch_set(Sessions *sessions, Session *session, int64 photo, uint32 size, uint32 at);
+extern void fetch_account(Sessions *sessions, Session *session, const BatchUnit *unit);
+extern void fetch_ask(Sessions *sessions, TimestampTz now);
+extern void fetch_expire(Sessions *sessions, TimestampTz now);
+extern TimestampTz fetch_deadline(Sessions *sessions);
+
 /* udp_path.c */
+extern void path_address(const Session *session, struct sockaddr_storage *peer);
 extern void path_forget(Sessions *sessions, Session *session);
 extern void paths_resume(Sessions *sessions);
 

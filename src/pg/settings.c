@@ -44,6 +44,15 @@ int			setting_statement_timeout;
 int			setting_unknown_devices;
 int			setting_archive;
 int			setting_late_after;
+bool		setting_fetch_photos;
+int			setting_photo_piece;
+int			setting_photo_rate;
+int			setting_photo_timeout;
+int			setting_photo_tries;
+int			setting_answer_timeout;
+int			setting_udp_reply_within;
+int			setting_engine_cut_speed;
+int			setting_engine_cut_fresh;
 int			setting_retention_frames;
 int			setting_retention_positions;
 
@@ -245,11 +254,61 @@ define_store_settings(void)
 							 PGC_USERSET, 0, NULL, NULL, NULL);
 }
 
+/* What is sent to trackers. */
+static void
+define_downlink_settings(void)
+{
+	DefineCustomBoolVariable("pt621.fetch_photos",
+							 "Makes the listener fetch the photos that trackers announce.",
+							 "off keeps them as announced; they are fetched when it is on again, for 7 days.",
+							 &setting_fetch_photos, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.photo_piece",
+							"Sets how much of a photo is asked for at once.",
+							"More than 960 is not known to work with any tracker.",
+							&setting_photo_piece, 960, 16, 4096,
+							PGC_SIGHUP, GUC_UNIT_BYTE, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.photo_rate",
+							"Sets how many pieces of photos a worker asks for in a second.",
+							"It bounds what many photos at once cost those who only report.",
+							&setting_photo_rate, 500, 1, 1000000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.photo_timeout",
+							"Sets after how long a piece of a photo that did not come is asked for again.",
+							NULL, &setting_photo_timeout, 10, 1, 3600,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.photo_tries",
+							"Sets how often a piece of a photo is asked for before the photo is given up.",
+							"A tracker that says nothing at all meanwhile is asked again when it comes back.",
+							&setting_photo_tries, 5, 1, 100,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.answer_timeout",
+							"Sets how long after a command what the tracker says may be its answer.",
+							"A command that may be sent more than once is sent again then.",
+							&setting_answer_timeout, 60, 1, 86400,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.udp_reply_within",
+							"Sets how long after a datagram its sender can be reached.",
+							"Networks forget the way back. What is to be sent later waits for the next datagram.",
+							&setting_udp_reply_within, 60, 1, 86400,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.engine_cut_speed",
+							"Sets the speed, in km/h, above which no engine is cut.",
+							"It is that of the last valid fix.",
+							&setting_engine_cut_speed, 20, 0, 1000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("pt621.engine_cut_fresh",
+							"Sets how old a fix may be to keep an engine from being cut.",
+							NULL, &setting_engine_cut_fresh, 300, 1, 86400,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+}
+
 void
 settings_init(void)
 {
 	define_listener_settings();
 	define_bounds();
 	define_store_settings();
+	define_downlink_settings();
 	compat_reserve_prefix("pt621");
 }

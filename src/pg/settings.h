@@ -56,6 +56,15 @@ extern int	setting_statement_timeout;	/* ms */
 extern int	setting_unknown_devices;
 extern int	setting_archive;
 extern int	setting_late_after; /* s */
+extern bool setting_fetch_photos;
+extern int	setting_photo_piece;	/* bytes */
+extern int	setting_photo_rate;		/* pieces a second */
+extern int	setting_photo_timeout;	/* s */
+extern int	setting_photo_tries;
+extern int	setting_answer_timeout; /* s */
+extern int	setting_udp_reply_within;	/* s */
+extern int	setting_engine_cut_speed;	/* km/h */
+extern int	setting_engine_cut_fresh;	/* s */
 extern int	setting_retention_frames;	/* min; 0 = for ever */
 extern int	setting_retention_positions;	/* min; 0 = for ever */
 

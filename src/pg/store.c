@@ -372,6 +372,8 @@ store_run(Run *run)
 		run_derive_proximity(run);
 	}
 	derive_doubtful(run);
+	run_photos(run);
+	run_answers(run);
 }
 
 /* What a unit turned out to be. */

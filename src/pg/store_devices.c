@@ -77,6 +77,8 @@ name_source(Source *source, const SourceIdent *ident)
 	source->ident = *ident;
 	if (source->first.size == 0)
 		source->first = *ident;
+	else if (memcmp(&source->first, ident, sizeof(SourceIdent)) != 0)
+		source->several = true;
 }
 
 /*

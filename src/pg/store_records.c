@@ -120,7 +120,12 @@ resolve_item(Run *run, RunItem *item)
 	Rejection	rejection = item_admit(run, item);
 
 	item->admitted = rejection == REJECT_NONE;
-	if (item->reason)
+	if (item->admitted && item_is_answer(item))
+	{
+		item->is_answer = true;
+		item_reject(item, REJECT_NONE, NULL);
+	}
+	if (item->reason || item->is_answer)
 		return;					/* the codec could not read it */
 	if (unit->kind == PT621_UNIT_TEXT || unit->kind == PT621_UNIT_GARBAGE)
 		return;

@@ -54,7 +54,7 @@ enum
 	STATE_COLUMNS
 };
 
-static Run *
+Run *
 require_run(void)
 {
 	if (current_run == NULL)

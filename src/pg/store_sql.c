@@ -156,6 +156,54 @@ static const PlanText statements[STATEMENTS] =
 		" GROUP BY b.device_id, pg_catalog.date_trunc('day', b.fix_time, 'UTC')) c",
 		PLAN_KEPT, 1, {INT4ARRAYOID}
 	},
+	/* Trackers can announce what they like: few at a time are waited for. */
+	[SQL_ANNOUNCE_PHOTOS] = {
+		"INSERT INTO pt621.photo (device_id, fix_time, digest, announced_at, camera, geom, size, state, reason)"
+		" SELECT b.device_id, b.fix_time, b.digest, b.announced_at, b.camera, b.geom,"
+		" least(b.size, 2147483647), CASE WHEN r.reason IS NULL THEN 'announced' ELSE 'failed' END, r.reason"
+		" FROM %s.pt621_batch_photos() b"
+		" CROSS JOIN LATERAL (SELECT CASE WHEN b.size = 0 THEN 'it had no picture'"
+		" WHEN b.size > $1 THEN 'larger than pt621.max_photo_size'"
+		" WHEN (SELECT pg_catalog.count(*) FROM pt621.photo p WHERE p.device_id = b.device_id"
+		" AND p.state IN ('announced', 'fetching')) >= 20 THEN 'twenty others are waiting' END AS reason) r"
+		" ON CONFLICT (device_id, fix_time, digest) DO NOTHING",
+		PLAN_BY_INDEX, 1, {INT4OID}
+	},
+	[SQL_FIND_PHOTOS] = {
+		"SELECT p.id::pg_catalog.int8, p.device_id::pg_catalog.int4, p.size::pg_catalog.int4,"
+		" p.received::pg_catalog.int4, CASE p.numbering WHEN 'offset' THEN 1 WHEN 'index' THEN 2"
+		" WHEN 'none' THEN 3 ELSE 0 END"
+		" FROM pt621.photo p WHERE p.device_id = ANY ($1) AND p.state IN ('announced', 'fetching')"
+		" ORDER BY p.device_id, p.id FOR UPDATE",
+		PLAN_BY_INDEX, 1, {INT4ARRAYOID}
+	},
+	[SQL_INSERT_PIECES] = {
+		"INSERT INTO pt621.photo_piece (photo_id, at, bytes) SELECT b.* FROM %s.pt621_batch_pieces() b",
+		PLAN_KEPT, 0, {0}
+	},
+	[SQL_UPDATE_PHOTOS] = {
+		"UPDATE pt621.photo p SET state = 'fetching', received = b.received,"
+		" numbering = coalesce(b.numbering, p.numbering), last_piece_at = b.last_piece_at,"
+		" reason = coalesce(b.reason, p.reason)"
+		" FROM %s.pt621_batch_progress() b WHERE p.id = b.photo_id",
+		PLAN_BY_INDEX, 0, {0}
+	},
+	[SQL_COMPLETE_PHOTOS] = {
+		"SELECT %s.pt621_photo_complete($1)",
+		PLAN_KEPT, 1, {INT8ARRAYOID}
+	},
+	[SQL_TAKE_ANSWER] = {
+		"SELECT %s.pt621_take_answer($1, $2, $3, $4, $5, $6)",
+		PLAN_KEPT, 6, {INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID, INT4OID, BOOLOID}
+	},
+	/* What somebody has entered stays. */
+	[SQL_TAKE_STATUS] = {
+		"UPDATE pt621.device d SET imei = coalesce(d.imei, $2),"
+		" firmware = coalesce($3, d.firmware), hardware = coalesce($4, d.hardware)"
+		" WHERE d.id = $1 AND (coalesce(d.imei, $2), coalesce($3, d.firmware), coalesce($4, d.hardware))"
+		" IS DISTINCT FROM (d.imei, d.firmware, d.hardware)",
+		PLAN_BY_INDEX, 4, {INT4OID, TEXTOID, TEXTOID, TEXTOID}
+	},
 };
 
 static SPIPlanPtr plans[STATEMENTS];
@@ -164,5 +212,11 @@ static PlanSet set = {statements, plans, STATEMENTS, InvalidOid};
 uint64
 run_statement(Run *run, Statement statement, Datum argument)
 {
-	return plan_run(&set, statement, run->schema, &argument, NULL);
+	return run_statement_with(run, statement, &argument, NULL);
+}
+
+uint64
+run_statement_with(Run *run, Statement statement, Datum *values, const char *nulls)
+{
+	return plan_run(&set, statement, run->schema, values, nulls);
 }

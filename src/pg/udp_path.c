@@ -50,17 +50,16 @@ path_bucket(const struct sockaddr *peer)
 					 hash_bytes_uint32(port)) % PATH_BUCKETS;
 }
 
-/* Forgets a UDP path; the units that came by it keep its source. */
+/* Gives the address that a path's datagrams come from. */
 void
-path_forget(Sessions *sessions, Session *session)
+path_address(const Session *session, struct sockaddr_storage *peer)
 {
-	Session   **link;
-	struct sockaddr_storage peer = {0};
-	inet	   *address = &session->source.peer.inet;
+	const inet *address = &session->source.peer.inet;
 
+	memset(peer, 0, sizeof(*peer));
 	if (ip_family(address) == PGSQL_AF_INET)
 	{
-		struct sockaddr_in *in = (struct sockaddr_in *) &peer;
+		struct sockaddr_in *in = (struct sockaddr_in *) peer;
 
 		in->sin_family = AF_INET;
 		in->sin_port = htons((uint16) session->source.peer_port);
@@ -68,12 +67,22 @@ path_forget(Sessions *sessions, Session *session)
 	}
 	else
 	{
-		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *) &peer;
+		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *) peer;
 
 		in6->sin6_family = AF_INET6;
 		in6->sin6_port = htons((uint16) session->source.peer_port);
 		memcpy(&in6->sin6_addr, ip_addr(address), 16);
 	}
+}
+
+/* Forgets a UDP path; the units that came by it keep its source. */
+void
+path_forget(Sessions *sessions, Session *session)
+{
+	Session   **link;
+	struct sockaddr_storage peer;
+
+	path_address(session, &peer);
 	link = &sessions->path[path_bucket((struct sockaddr *) &peer)];
 	while (*link && *link != session)
 		link = &(*link)->next_path;
@@ -155,7 +164,16 @@ keep_spill(Sessions *sessions, Session *session, TimestampTz received_at,
 }
 
 void
-sessions_datagram(Sessions *sessions, const struct sockaddr *peer,
+sessions_forget_sockets(Sessions *sessions)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &sessions->active[RANK_PATH])
+		dlist_container(Session, active, iter.cur)->socket = NULL;
+}
+
+void
+sessions_datagram(Sessions *sessions, void *socket, const struct sockaddr *peer,
 				  const uint8 *data, Size size)
 {
 	Pt621Splitter splitter = {0};
@@ -172,6 +190,7 @@ sessions_datagram(Sessions *sessions, const struct sockaddr *peer,
 	now = GetCurrentTimestamp();
 	session_touch(sessions, session, now);
 	session->received_at = now;
+	session->socket = socket;
 	session_count_bytes(session, now, size);
 	if (session->source.ident.size == 0 &&
 		session_is_foreign(sessions, session, data, size, &more))

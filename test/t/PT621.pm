@@ -20,6 +20,9 @@ use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Test::More;
 use Time::HiRes qw(time usleep);
 
+# What was received of a socket and not yet asked for, see heard().
+my %heard_of;
+
 our @ISA = qw(PostgreSQL::Test::Cluster Exporter);
 our @EXPORT = qw(bytea captured chain delta framed has_ipv6 readme_sql record sent_by_peer);
 
@@ -443,6 +446,24 @@ sub closed_by_server
 	return 0 if !$select->can_read($seconds // $PostgreSQL::Test::Utils::timeout_default);
 	my $count = sysread($socket, $buffer, 1);
 	return !defined $count || $count == 0;
+}
+
+# The next line that the server sends to a tracker, without its line end; undef
+# when none comes within the bound.  Of UDP, the next datagram.
+sub heard
+{
+	my ($socket, $seconds) = @_;
+	my $end = time() + ($seconds // $PostgreSQL::Test::Utils::timeout_default);
+
+	while (1)
+	{
+		my $left = $end - time();
+
+		return $1 if ($heard_of{$socket} //= '') =~ s/\A([^\r\n]*)\r\n//;
+		return undef if $left <= 0 || !IO::Select->new($socket)->can_read($left);
+		my $count = sysread($socket, $heard_of{$socket}, 65536, length $heard_of{$socket});
+		return undef if !$count;
+	}
 }
 
 # What the archive has of a connection or path, given its own end of it: a query

@@ -67,6 +67,7 @@ typedef struct Owner
 	int			grams_max;		/* no room after so many; 0 = no limit */
 	int			bad_grams;		/* wrong content or cut */
 	struct sockaddr_storage gram_peer;
+	int			answered;		/* datagrams sent back */
 } Owner;
 
 static int	family;				/* under test */
@@ -187,9 +188,13 @@ closed(void *arg, void *handle, NetCloseReason reason, int error)
 }
 
 static void
-datagram(void *arg, const struct sockaddr *peer, uint8_t *data, size_t size, bool truncated)
+datagram(void *arg, NetUdp *socket, const struct sockaddr *peer, uint8_t *data, size_t size,
+		 bool truncated)
 {
 	Owner	   *owner = arg;
+
+	if (owner->on_bytes == ECHO)
+		owner->answered += net_udp_send(socket, peer, data, size);
 
 	if (truncated)
 		owner->bad_grams++;

@@ -192,6 +192,25 @@ test_datagrams(void)
 }
 
 static void
+test_datagram_back(void)
+{
+	static Owner owner;
+	int			udp;
+	uint8_t		answer[256];
+	ssize_t		size;
+
+	owner.on_bytes = ECHO;
+	udp = client(SOCK_DGRAM, start(&owner, NULL));
+	send_gram(udp, 110);
+	PUMP_UNTIL(&owner, owner.ngrams >= 1);
+	is_int(owner.answered, 1, "a datagram is answered");
+	size = recv(udp, answer, sizeof(answer), 0);
+	ok(size == 110 && is_pattern(answer, (size_t) size), "by the socket that it came to");
+	close(udp);
+	finish(&owner, "datagrams back");
+}
+
+static void
 test_close_in_handlers(void)
 {
 	static Owner owner;
@@ -665,6 +684,7 @@ main(void)
 		test_stream();
 		test_back_pressure();
 		test_datagrams();
+		test_datagram_back();
 		test_close_in_handlers();
 		test_free_open();
 		test_port_in_use();

@@ -1,0 +1,218 @@
+# Commands: sent when they are committed, to the one tracker that they are for, and
+# what the rows say of them afterwards.
+use strict;
+use warnings;
+
+use POSIX qw(strftime);
+use PT621;
+use Test::More;
+
+my $node = PT621->listening('main');
+
+# A record of now, since the guard of the engine goes by fresh fixes.
+sub now_record
+{
+	my ($ident, %more) = @_;
+	my @now = gmtime;
+
+	return record(ident => $ident, time => strftime('%H%M%S.000', @now), date => strftime('%d%m%y', @now), speed => '0.00', %more);
+}
+
+sub psql
+{
+	return $node->safe_psql('postgres', shift);
+}
+
+# Connects a tracker, and waits until it is known there.
+sub comes
+{
+	my ($ident, %options) = @_;
+	my $socket = $options{udp} ? $node->udp : $node->tcp;
+
+	PT621::put($socket, now_record($ident, %{ $options{record} // {} }));
+	$node->wait_until("SELECT count(*) = 1 FROM pt621_stat_connection() c JOIN pt621.device_state s ON s.bound_conn = c.conn "
+		  . "WHERE c.ident = '$ident' AND c.peer_port = " . $socket->sockport);
+	return $socket;
+}
+
+sub order
+{
+	my ($ident, $what) = @_;
+
+	return psql("SELECT pt621_send((SELECT id FROM pt621.device WHERE ident = '$ident'), $what)");
+}
+
+sub state_is
+{
+	my ($id, $expected, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return $node->becomes("SELECT state FROM pt621.command WHERE id = $id", $expected, $name);
+}
+
+# ---------------------------------------------------------------------------
+# One that is connected
+# ---------------------------------------------------------------------------
+
+my $first = comes('1001');
+my $id = order('1001', q{'output', '2,on'});
+
+is(PT621::heard($first), '#OPC2,1', 'a command reaches the tracker');
+state_is($id, 'sent', '... which its row says');
+is(psql("SELECT attempts, in_doubt, conn = (SELECT conn FROM pt621_stat_connection()), sent_at >= requested_at FROM pt621.command WHERE id = $id"),
+	'1|0|t|t', '... and by which connection, and when');
+
+PT621::put($first, "OPC2,1 done\r\n");
+state_is($id, 'answered', 'a line that it says is the answer');
+is(psql("SELECT answer FROM pt621.command WHERE id = $id"), '{"OPC2,1 done"}', '... kept as it was');
+is(psql(q{SELECT error IS NULL, device_id IS NOT NULL FROM pt621.frame WHERE bytes = 'OPC2,1 done\015\012'}), 't|t', '... and no fault of its bytes');
+
+my $version = order('1001', q{'version'});
+my $reboot = order('1001', q{'reboot', 'gps'});
+
+is(PT621::heard($first) . PT621::heard($first), '#VER#RST1', 'two commands, in their order');
+PT621::put($first, "rst1 ok\r\nsome more\r\n\$VER,621,1.0\r\n");
+$node->becomes("SELECT string_agg(concat_ws(' ', kind, state, array_to_string(answer, '|')), ', ' ORDER BY id) FROM pt621.command WHERE id IN ($version, $reboot)",
+	'version answered some more|$VER,621,1.0, reboot answered rst1 ok', '... answers go to those that they name, else to the one that waits');
+
+psql("BEGIN; SELECT pt621_send(1, 'photo'); ROLLBACK");
+psql("BEGIN; SAVEPOINT s; SELECT pt621_send(1, 'photo'); ROLLBACK TO s; SELECT pt621_send(1, 'position'); COMMIT");
+is(PT621::heard($first), '#RCP', 'what was rolled back is not sent');
+psql(q{INSERT INTO pt621.command (device_id, kind, argument) SELECT 1, 'text', 'PTI' || n FROM generate_series(1, 3) n});
+is(join(' ', map { PT621::heard($first) } 1 .. 3), '#PTI1 #PTI2 #PTI3', 'a plain INSERT sends, many at once too');
+
+# ---------------------------------------------------------------------------
+# One that is not
+# ---------------------------------------------------------------------------
+
+psql(q{INSERT INTO pt621.device (ident) VALUES ('1002'), ('1003'), ('1004'), ('1005'), ('1006')});
+my $waits = order('1002', q{'photo'});
+my $late = order('1002', q{'version', expires_in => '1 ms'});
+my $gone = order('1002', q{'imei'});
+my $later = order('1002', q{'voltage', not_before => now() + interval '1 hour'});
+
+is(psql("SELECT pt621_cancel($gone), pt621_cancel($gone), pt621_cancel($id)"), 't|f|f', 'what is queued can be cancelled, once');
+is(psql("SELECT state FROM pt621.command WHERE id = $waits"), 'queued', 'a command for an absent tracker waits');
+state_is($late, 'expired', '... but not for ever');
+my $second = comes('1002');
+
+is(PT621::heard($second), '#PHO', '... and is sent when the tracker comes');
+state_is($waits, 'sent', '... which its row says');
+is(psql("SELECT state FROM pt621.command WHERE id = $gone"), 'cancelled', 'a cancelled one is not');
+is(psql("SELECT state FROM pt621.command WHERE id = $later"), 'queued', 'nor one before its time');
+psql("SET ROLE pt621; UPDATE pt621.command SET not_before = now() WHERE id = $later");
+is(PT621::heard($second), '#RPO', '... which comes without anybody asking');
+
+# It comes back by another connection before the old one has ended.
+my $third = comes('1002');
+
+$id = order('1002', q{'position'});
+is(PT621::heard($third), '#RCP', 'of two connections the one that speaks for the tracker gets it');
+ok(PT621::closed_by_server($second), '... and the other one nothing');
+
+# One connection for two trackers: a command does not say for which it is.
+my $relay = comes('1003');
+
+PT621::put($relay, now_record('1004'));
+$node->wait_until(q{SELECT count(*) = 1 FROM pt621_stat_connection() WHERE ident = '1004'});
+my $lost = order('1004', q{'photo'});
+
+order('1002', q{'version'});
+is(PT621::heard($third), '#VER', 'while others get theirs');
+is(psql("SELECT state FROM pt621.command WHERE id = $lost"), 'queued', '... nothing goes to a connection that has named several trackers');
+close($relay);
+
+# ---------------------------------------------------------------------------
+# UDP
+# ---------------------------------------------------------------------------
+
+my $udp = comes('1005', udp => 1);
+
+$id = order('1005', q{'interval', '30'});
+is(PT621::heard($udp), '#PTI30', 'a command goes by UDP');
+PT621::put($udp, "PTI30 ok\r\n");
+state_is($id, 'answered', '... and is answered so');
+my $moved = comes('1005', udp => 1);
+
+$id = order('1005', q{'interval', '60'});
+is(PT621::heard($moved), '#PTI60', '... also when its address has changed');
+$node->configure('pt621.udp_reply_within' => 1);
+$node->settle;
+$node->wait_until("SELECT last_seen < now() - interval '1 s' FROM pt621_stat_connection() WHERE peer_port = " . $moved->sockport);
+$id = order('1005', q{'interval', '90'});
+order('1002', q{'version'});
+is(PT621::heard($third), '#VER', 'while others get theirs');
+is(psql("SELECT state FROM pt621.command WHERE id = $id"), 'queued', '... one that was silent for long is not sent anything');
+PT621::put($moved, now_record('1005', odometer => 7000));
+is(PT621::heard($moved), '#PTI90', '... until it says something');
+$node->configure('pt621.udp_reply_within' => undef);
+
+# ---------------------------------------------------------------------------
+# Engines
+# ---------------------------------------------------------------------------
+
+sub refused
+{
+	my ($what, $pattern, $name) = @_;
+	my ($stdout, $stderr);
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$node->psql('postgres', "SELECT pt621_send((SELECT id FROM pt621.device WHERE ident = '1006'), $what)", stderr => \$stderr);
+	return like($stderr, $pattern, $name);
+}
+
+my $car = comes('1006', record => { speed => '40.00' });
+
+foreach my $what (q{'engine_cut'}, q{'output', '1,on'}, q{'text', 'OPC1,1'}, q{'text', 'opc1,1'}, q{'text', 'AN1''#OPC1,1,'',10,''#OPC1,0'''})
+{
+	refused($what, qr/must not be cut now/, "a fast one is not cut by $what");
+}
+order('1006', q{'engine_restore'});
+is(PT621::heard($car), '#OPC1,0', 'it can be restored at any speed');
+order('1006', q{'output', '2,on'});
+is(PT621::heard($car), '#OPC2,1', '... and other outputs be switched');
+order('1006', q{'engine_cut', force => true});
+is(PT621::heard($car), '#OPC1,1', 'when forced it is cut');
+$id = order('1006', q{'engine_cut', when_slow => true});
+$node->becomes("SELECT reason FROM pt621.command WHERE id = $id", 'waits: too fast for cutting the engine', 'or it waits');
+PT621::put($car, now_record('1006', speed => '30.00', odometer => 2000));
+order('1006', q{'version'});
+is(PT621::heard($car), '#VER', '... while other commands do not');
+PT621::put($car, now_record('1006', speed => '3.00', odometer => 3000));
+is(PT621::heard($car), '#OPC1,1', '... until it is slow');
+state_is($id, 'sent', '... which its row says');
+$node->configure('pt621.engine_cut_fresh' => 1);
+PT621::put($car, now_record('1006', speed => '50.00', odometer => 4000));
+$node->wait_until(q{SELECT speed_kmh > 80 AND fix_time < now() - interval '1 s' FROM pt621.device_state s JOIN pt621.device d ON d.id = s.device_id WHERE ident = '1006'});
+order('1006', q{'engine_cut'});
+is(PT621::heard($car), '#OPC1,1', 'a fix that is not fresh keeps nothing from being cut');
+$node->configure('pt621.engine_cut_fresh' => undef);
+
+# ---------------------------------------------------------------------------
+# One that does not answer
+# ---------------------------------------------------------------------------
+
+$node->configure('pt621.answer_timeout' => 1);
+$node->settle;
+$id = order('1002', q{'position', max_attempts => 2});
+is(join(' ', map { PT621::heard($third) } 1 .. 2), '#RCP #RCP', 'a command without an answer is sent again');
+$node->becomes("SELECT state, attempts, answer FROM pt621.command WHERE id = $id", 'sent|2|', '... as often as it was asked for');
+is(psql("SELECT string_agg(state, ' ' ORDER BY id) FROM pt621.command_log WHERE command_id = $id"),
+	'queued sending sent queued sending sent', '... and the log has each step');
+$node->wait_until("SELECT sent_at < now() - interval '1 s' FROM pt621.command WHERE id = $id");
+PT621::put($third, "late, or nothing to do with it\r\n");
+$node->becomes(q{SELECT count(*) FROM pt621.frame WHERE bytes = 'late, or nothing to do with it\015\012' AND error IS NOT NULL}, 1,
+	'what comes after the time for answers is none');
+$node->configure('pt621.answer_timeout' => undef);
+
+# ---------------------------------------------------------------------------
+# What is sent by others' hands
+# ---------------------------------------------------------------------------
+
+psql(q{INSERT INTO pt621.device_secret SELECT id, '123456' FROM pt621.device WHERE ident = '1003'});
+is(psql(q{SELECT pt621_sms(id, 'output', '2,off') FROM pt621.device WHERE ident IN ('1003', '1004') ORDER BY ident}), "123456OPC2,0\n000000OPC2,0",
+	'the text of an SMS has the password');
+is(psql(q{SELECT count(*), min(state), max(transport) FROM pt621.command WHERE wire = 'OPC2,0'}), '2|sent|sms', '... and it is written down that it was given away');
+
+$node->stop;
+done_testing();
