@@ -89,6 +89,22 @@ INSERT INTO pt621.maintenance_plan (device_id, name, every_days, since) VALUES
 SELECT pg_temp.look();
 SELECT device, kind, object, due_by FROM said OFFSET 4;
 DROP TRIGGER refuse ON pt621.event;
+-- Neither does one that fails only later, nor one that takes too long.
+CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON pt621.event DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.object = 'refused') EXECUTE FUNCTION pt621.refuse();
+CREATE FUNCTION pt621.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$;
+CREATE TRIGGER dawdle BEFORE INSERT ON pt621.event FOR EACH ROW WHEN (NEW.object = 'slow') EXECUTE FUNCTION pt621.dawdle();
+UPDATE pt621.maintenance_plan SET last_look = NULL WHERE name = 'refused';
+INSERT INTO pt621.maintenance_plan (device_id, name, every_days, since) VALUES
+    (1, 'slow', 1, now() - interval '2 days'), (1, 'after it', 1, now() - interval '2 days');
+SET statement_timeout = '2s';
+SELECT pg_temp.look();
+RESET statement_timeout;
+SELECT device, kind, object, due_by FROM said OFFSET 5;
+SELECT name, date_trunc('minute', next_look_at - now() + interval '30 s') AS look_in FROM pt621.maintenance_plan WHERE name IN ('refused', 'slow') ORDER BY id;
+DROP TRIGGER refuse ON pt621.event;
+DROP TRIGGER dawdle ON pt621.event;
+DROP FUNCTION pt621.dawdle();
 DROP FUNCTION pt621.refuse();
 
 -- Far overdue, and hardly used lately: when it was due is too long ago to be said.

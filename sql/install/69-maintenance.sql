@@ -136,15 +136,22 @@ BEGIN
            AND NOT EXISTS (SELECT FROM pt621.event e
                             WHERE e.device_id = p.device_id AND e.kind = ANY (kinds) AND e.superseded_at IS NULL
                               AND e.detail - 'due_by' = said);
+        -- What triggers put off is to fail here, if it does.
+        PERFORM @extschema@.pt621_fire_deferred(before);
         -- It does not go further than 2,500 km in a day.
         SELECT CASE WHEN progress.used >= 1 THEN 24
                     ELSE least((t.part * p.every_km - progress.km) / 2500 * 24, t.part * p.every_engine_h - progress.engine_h,
                                (t.part * p.every_days - progress.days) * 24) END
           INTO hours
           FROM (SELECT CASE WHEN progress.used < p.warn_at THEN p.warn_at ELSE 1 END AS part) t;
-    EXCEPTION WHEN OTHERS THEN
-        -- A trigger's, for instance.  The other plans are not to wait for it.
-        RAISE LOG 'pt621: plan % of tracker % was not looked after: %', p.id, p.device_id, SQLERRM;
+    EXCEPTION
+        -- The other plans are not to wait for it.  What took too long will do so again.
+        WHEN query_canceled THEN
+            RAISE LOG 'pt621: plan % of tracker % was not looked after: %', p.id, p.device_id, SQLERRM;
+            hours := 24;
+        -- A trigger's, for instance.
+        WHEN OTHERS THEN
+            RAISE LOG 'pt621: plan % of tracker % was not looked after: %', p.id, p.device_id, SQLERRM;
     END;
 
     -- A late upload may have been driven before, so it is looked at once a day.
