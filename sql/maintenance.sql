@@ -116,6 +116,20 @@ INSERT INTO pt621.maintenance_plan (device_id, name, every_km, since) VALUES (9,
 SELECT state, round(km_left) < 0 AS over, predicted_due_at FROM pt621_maintenance_due('{9}');
 SELECT * FROM pt621_maintenance_due(at => 'infinity');
 
+-- An odometer that stands still is none: all the time; since the third day; where each
+-- day's driving is too little to tell.  What was carried, tracker 13, was not driven.
+INSERT INTO pt621.device (id, ident) SELECT d, 'odometer ' || d FROM generate_series(10, 13) d;
+INSERT INTO pt621.position (device_id, fix_time, digest, geom, speed_kmh, ignition, odometer_m)
+SELECT d, now() - interval '40 days' + day * interval '1 day' + i * interval '1 minute', i,
+       ST_Point(10, 10 + (day * x.km + least(i, x.km)) / 111.195, 4326), CASE WHEN i < x.km THEN 60 ELSE 0 END,
+       CASE d WHEN 12 THEN NULL WHEN 13 THEN i > x.km + 5 ELSE i < x.km END,
+       CASE d WHEN 10 THEN 0 WHEN 11 THEN least(day * 50 + least(i, x.km), 125) * 1000 WHEN 12 THEN 77 ELSE 0 END
+  FROM generate_series(10, 13) d, generate_series(0, 39) day, generate_series(0, 60) i,
+       LATERAL (SELECT CASE d WHEN 12 THEN 0.6 ELSE 50 END AS km) x;
+INSERT INTO pt621.maintenance_plan (device_id, name, every_km, since)
+SELECT d, 'oil', 10000, now() - interval '50 days' FROM generate_series(10, 13) d;
+SELECT device_id, CASE device_id WHEN 11 THEN (km > 1700)::text ELSE round(km)::text END AS km FROM pt621_maintenance_due('{10,11,12,13}');
+
 -- -------------------------------------------------------------- what is none --
 
 INSERT INTO pt621.maintenance_plan (device_id, name) VALUES (1, 'nothing');
