@@ -40,7 +40,6 @@ BEGIN
                              'pt621_fuel_changes',
                              'pt621_fuel_buckets',
                              'pt621_fuel_used',
-                             'pt621_driver_at',
                              'pt621_ignition_since',
                              'pt621_check_hours',
                              'pt621_geofence_name',
