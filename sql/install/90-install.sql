@@ -25,6 +25,7 @@ BEGIN
                              'pt621_overspeed_episodes',
                              'pt621_proximity_episodes',
                              'pt621_known_zone',
+                             'pt621_is_alarm',
                              'pt621_report_segments',
                              'pt621_report_summary',
                              'pt621_report_intervals',
