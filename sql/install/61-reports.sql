@@ -32,8 +32,11 @@ COMMENT ON FUNCTION @extschema@.pt621_known_zone(text) IS
 
 CREATE FUNCTION @extschema@.pt621_is_alarm(kind text, object text)
 RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1
-RETURN kind = 'sensor_alarm' OR kind = 'alarm' AND object IS DISTINCT FROM 'photo';
+LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 10
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT kind = 'sensor_alarm' OR kind = 'alarm' AND object IS DISTINCT FROM 'photo'
+$function$;
 COMMENT ON FUNCTION @extschema@.pt621_is_alarm(text, text) IS
 'internal: whether an event of this kind is an alarm: one that the tracker sent, the announcement of a photo apart, or one of a sensor';
 
@@ -232,7 +235,9 @@ BEGIN
                         THEN @extschema@.pt621_fuel_used(s.device_id, s.started_at, s.ended_at) END,
                    (SELECT count(*)::integer
                       FROM pt621.event e
-                     WHERE e.device_id = s.device_id AND @extschema@.pt621_is_alarm(e.kind, e.object) AND e.superseded_at IS NULL
+                     -- The kinds, for an index.
+                     WHERE e.device_id = s.device_id AND e.kind IN ('alarm', 'sensor_alarm') AND e.superseded_at IS NULL
+                       AND @extschema@.pt621_is_alarm(e.kind, e.object)
                        AND e.at >= s.started_at AND e.at < s.ended_at),
                    s.first_fix, s.last_fix, s.first_geom, s.last_geom
               FROM @extschema@.pt621_report_summary(devices, period, by, time_zone, stop_radius_m, rest_after,

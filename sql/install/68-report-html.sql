@@ -191,7 +191,8 @@ WITH alarm AS (
       FROM pt621.event e,
            LATERAL (SELECT coalesce(e.detail -> 'peak_kmh', e.detail -> 'peak', e.detail -> 'value') AS peak) v
      WHERE e.device_id = device AND e.at >= low AND e.at < high
-       AND (@extschema@.pt621_is_alarm(e.kind, e.object) OR e.kind = 'overspeed') AND e.superseded_at IS NULL
+       AND e.kind IN ('alarm', 'overspeed', 'sensor_alarm') AND e.superseded_at IS NULL
+       AND (e.kind = 'overspeed' OR @extschema@.pt621_is_alarm(e.kind, e.object))
 )
 SELECT @extschema@.pt621_html_table(
            't' || device || '-alarms',
