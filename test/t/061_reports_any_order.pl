@@ -52,7 +52,7 @@ CREATE FUNCTION plain.said() RETURNS SETOF text LANGUAGE sql STABLE SET extra_fl
      UNION ALL SELECT format('sensor %s %s %s', d.id, n, s) FROM pt621.device d, unnest('{battery,odometer_m,satellites}'::text[]) n, public.pt621_sensor(d.id, n) s
      UNION ALL SELECT format('sensor %s fuel %s', c.device_id, s) FROM pt621.calibration c, public.pt621_sensor(c.device_id, c.name) s
      UNION ALL SELECT format('track %s %s', d.id, s) FROM pt621.device d, public.pt621_track(d.id) s
-     UNION ALL SELECT format('meeting %s %s', d.id, s) FROM pt621.device d, public.pt621_meetings(d.id, d.id + 1, within_m => 20000) s
+     UNION ALL SELECT format('meeting %s %s %s', d.id, n, s) FROM pt621.device d, unnest('{1,2,6}'::integer[]) n, public.pt621_meetings(d.id, d.id + n, within_m => 50000) s
      UNION ALL SELECT 'overspeed ' || s::text FROM public.pt621_overspeeds() s
      UNION ALL SELECT 'visit ' || s::text FROM public.pt621_visits() s
      UNION ALL SELECT 'ride ' || s::text FROM pt621.geofence f, public.pt621_rides(f.id, f.id) s WHERE f.name IN ('depot', 'school', 'town')
