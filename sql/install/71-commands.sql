@@ -139,6 +139,12 @@ BEGIN
                   HINT = format('GRANT EXECUTE ON FUNCTION pt621_may_send_%s TO %I;',
                                 CASE WHEN NEW.force THEN 'forced' ELSE 'engine_cut' END, NEW.requested_by);
     END IF;
+    -- What is stored in the tracker works when nobody asks any more.
+    IF NEW.cuts_engine AND NOT NEW.force AND NEW.wire ~* '^AN' THEN
+        RAISE EXCEPTION 'a command that cuts the engine later, at whatever speed'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'force => true sends it all the same.';
+    END IF;
     IF NEW.cuts_engine AND NOT NEW.force AND (NOT NEW.when_slow OR NEW.transport = 'sms')
        AND @extschema@.pt621_too_fast(tracker.fix_time, tracker.speed_kmh) THEN
         RAISE EXCEPTION 'the engine of tracker % must not be cut now', NEW.device_id

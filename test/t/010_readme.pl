@@ -75,7 +75,7 @@ ok((grep { @$_ == 6 && $_->[5] ne '' && $_->[0] =~ /^`pt621/ } table_rows($secti
 # Those for users are the ones whose comment does not begin with "internal:".
 my $reference = join '', map { $section{$_} // '' } 'SQL reference', 'Decoding: no table, no side effect',
   'Commands: bytes for a tracker', 'Storing',
-  'Places and back-tests', 'Trips and summaries', 'Sensors', 'Tracks and exports', 'Pages', 'Administration';
+  'Places and back-tests', 'Trips and summaries', 'Sensors', 'Tracks and exports', 'Pages', 'Commands and photos', 'Administration';
 my @functions = map { s/ DEFAULT (?:now\(\)|'[^']*'|[^,)]+)//gr =~ s/timestamptz/timestamp with time zone/gr }
   map { $_->[0] =~ /^`(pt621_\w+\(.*\))`$/ ? $1 : () } table_rows($reference);
 my @expected = map { s/(, )?OUT .*\)/)/r =~ s/\bpublic\.//gr } map { $_->[0] } slurp_rows(q{
@@ -106,7 +106,7 @@ my ($columns) = slurp_rows(q{
 	 WHERE a.attrelid = 'pt621_record'::regclass}, $node);
 ok(($reference =~ s/\s+/ /gr) =~ /33 columns: \Q$columns->[0]\E\./, 'columns of pt621_record');
 
-foreach my $table (qw(device calibration input driver position frame event geofence_visit detection sensor_alarm presence_log outbox last_position track presence))
+foreach my $table (qw(device calibration input driver position frame event geofence_visit detection sensor_alarm presence_log outbox last_position track presence command command_log photo photo_piece picture device_secret))
 {
 	# From the paragraph that opens with its name to the next that does so.
 	my ($part) = $section{Schema} =~ /^(\*\*`$table`\*\*.*?)(?=^\*\*`|\z)/ms;
@@ -219,7 +219,7 @@ my $ran = 0;
 for (my $i = 0; $i < @blocks; $i++)
 {
 	my $sql = $blocks[$i];
-	next unless $sql =~ /^(SELECT|CREATE (TABLE|FUNCTION|TRIGGER|INDEX)|GRANT|UPDATE|INSERT INTO pt621\.(calibration|input|driver))\b/;
+	next unless $sql =~ /^(SELECT|CREATE (TABLE|FUNCTION|TRIGGER|INDEX)|GRANT|UPDATE|INSERT INTO pt621\.(calibration|input|driver|device_secret))\b/;
 	# These need another database.
 	next if $sql =~ /another database/;
 	my ($first) = $sql =~ /^(.{1,60})/;

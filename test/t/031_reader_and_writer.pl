@@ -54,7 +54,7 @@ my @partitions = split /\n/, $node->safe_psql('postgres', q{
 
 my @relations = split /\n/, $node->safe_psql('postgres', q{
 	SELECT c.oid::regclass FROM pg_class c
-	 WHERE c.relnamespace = 'pt621'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition});
+	 WHERE c.relnamespace = 'pt621'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition AND c.relname <> 'device_secret'});
 
 foreach my $who ('bob', 'wendy')
 {
@@ -91,6 +91,8 @@ foreach my $who ('bob', 'wendy')
 		"SELECT nextval('pt621.frame_seq')", "SELECT setval('pt621.conn_seq', 1)",
 		'CREATE TABLE pt621.x ()', 'SET ROLE pt621', 'DROP EXTENSION pt621',
 		(map { "SELECT count(*) FROM $_" } @partitions),
+		'SELECT count(*) FROM pt621.device_secret', 'SELECT pt621_sms_password(1)',
+		q{INSERT INTO pt621.command (device_id, kind) VALUES (1, 'photo')}, q{SELECT pt621_send(1, 'photo')},
 		'SELECT pt621_pause()', 'SELECT pt621_resume()', 'SELECT pt621_ready()', 'SELECT pt621_create_tables()',
 		'SELECT pt621_maintain()', q{SELECT pt621_derive('{1}', '{"(,)"}')}, 'SELECT pt621_storing()',
 		'SELECT pt621_fire_deferred(NULL)', 'SELECT pt621_restore_settings()', 'SELECT * FROM pt621_batch_frames(false)');

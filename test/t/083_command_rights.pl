@@ -1,0 +1,108 @@
+# Who may send commands, by the roles that README.md proposes: the kinds that they
+# were granted, to the trackers that they may see; and nobody rewrites what was done.
+use strict;
+use warnings;
+
+use PT621;
+use Test::More;
+
+my $node = PT621->listening('main');
+
+$node->safe_psql('postgres', readme_sql('Readers and writers') . readme_sql('Who may send commands') . readme_sql('Two fleets, one database'));
+$node->safe_psql('postgres', q{
+	INSERT INTO pt621.device (ident, groups) VALUES ('1001', '{a}'), ('1002', '{b}'), ('1003', '{}');
+	ALTER POLICY all_fleets ON pt621.device TO fleet_reader, dispatcher;
+	CREATE POLICY dispatcher ON pt621.command TO dispatcher USING (true);
+	CREATE POLICY dispatcher ON pt621.command_log FOR SELECT TO dispatcher USING (true);
+	CREATE ROLE dora LOGIN IN ROLE dispatcher;
+	CREATE ROLE anna LOGIN IN ROLE fleet_a;
+	CREATE ROLE bob LOGIN IN ROLE fleet_reader;
+	CREATE ROLE mia LOGIN IN ROLE pt621});
+
+# Returns what statements print for somebody, or their error.
+sub answer
+{
+	my ($who, $sql) = @_;
+	my ($stdout, $stderr) = ('', '');
+
+	$node->psql('postgres', $sql, extra_params => [ '-U', $who ], stdout => \$stdout, stderr => \$stderr);
+	return $stderr =~ /ERROR:  (.*)/ ? $1 : $stdout;
+}
+
+sub tells
+{
+	my ($who, $sql, $expected, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return ref $expected ? like(answer($who, $sql), $expected, "$who: $name") : is(answer($who, $sql), $expected, "$who: $name");
+}
+
+# ---------------------------------------------------------------------------
+# Kinds
+# ---------------------------------------------------------------------------
+
+tells('dora', q{SELECT pt621_send(1, 'photo')}, '1', 'what was granted is sent');
+tells('dora', q{SELECT requested_by, login, state FROM pt621.command}, 'dora|dora|queued', 'and it is written down who asked');
+tells('dora', q{SELECT pt621_send(1, 'reboot')}, 'permission denied for commands of kind reboot', 'what was not is refused');
+tells('dora', q{INSERT INTO pt621.command (device_id, kind, argument) VALUES (1, 'text', 'RST')}, 'permission denied for commands of kind text',
+	'by INSERT too');
+tells('dora', q{INSERT INTO pt621.command (device_id, kind) VALUES (1, 'photo'), (1, 'no such kind')}, 'there is no command of kind "no such kind"', 'no such kind');
+tells('dora', q{SELECT pt621_send(1, 'output', '2,on') > 0}, 't', 'an output is switched');
+tells('dora', q{SELECT pt621_send(1, 'output', '1,on')}, 'permission denied to cut an engine', 'but not the engine\'s');
+tells('dora', q{SELECT pt621_sms(1, 'output', '1,on')}, 'permission denied to cut an engine', 'nor by SMS');
+tells('dora', q{SELECT pt621_sms(1, 'output', '2,on')}, '000000OPC2,1', 'others by SMS');
+tells('dora', q{SELECT pt621_send(1, 'photo', force => true)}, 'permission denied to cut an engine whatever the speed', 'force is a right of its own');
+tells('bob', q{SELECT pt621_send(1, 'photo')}, qr/permission denied/, 'a reader sends nothing');
+tells('bob', q{INSERT INTO pt621.command (device_id, kind) VALUES (1, 'photo')}, qr/permission denied/, 'by INSERT neither');
+$node->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION pt621_may_send_text, pt621_may_send_engine_cut TO dora');
+tells('dora', q{SELECT pt621_send(1, 'text', 'OPC1,1') > 0}, 't', 'the engine with both rights');
+tells('dora', q{SELECT pt621_send(1, 'text', 'AN1''#OPC1,1,'',10,''#OPC1,0''')}, qr/^a command that cuts the engine later/, 'but nothing that cuts it some time later');
+$node->safe_psql('postgres', 'REVOKE EXECUTE ON FUNCTION pt621_may_send_engine_cut FROM dora');
+tells('dora', "SELECT pt621_send(1, 'text', '$_->[0]')", 'permission denied to cut an engine', "without them not by $_->[1]")
+  foreach ([ 'OPC1,1', 'its own name' ], [ 'opc1,1', 'small letters' ], [ ' OPC1,1', 'a blank' ], [ 'OPC01,1', 'another number' ]);
+tells('dora', "SELECT pt621_send(1, 'text', $_->[0])", $_->[1], "nothing is smuggled in: $_->[2]")
+  foreach (
+	[ q{E'VER\r\n#RST'}, qr/^(?!\d)/, 'a line end' ],
+	[ q{'VER#RST'}, qr/^(?!\d)/, 'a second command' ],
+	[ q{'PHD0,960'}, qr/^(?!\d)/, 'the bytes of a photo' ],
+	[ q{repeat('x', 161)}, qr/^(?!\d)/, 'too long' ],
+	[ q{''}, qr/^(?!\d)/, 'nothing' ],
+	[ q{NULL}, qr/^(?!\d)/, 'NULL' ],
+	[ q{'Grüße'}, qr/^(?!\d)/, 'other letters' ]);
+
+# ---------------------------------------------------------------------------
+# Trackers
+# ---------------------------------------------------------------------------
+
+tells('anna', q{SELECT pt621_send(1, 'photo') > 0}, 't', 'a fleet sends to its own trackers');
+tells('anna', q{SELECT pt621_send(2, 'photo')}, 'new row violates row-level security policy for table "command"', 'and to no others');
+tells('anna', q{SELECT count(*) > 0, count(*) FILTER (WHERE device_id <> 1) FROM pt621.command}, 't|0', 'nor sees what others send');
+tells('anna', q{SELECT pt621_send(1, 'version')}, 'permission denied for commands of kind version', 'with rights by kind');
+tells('dora', q{SELECT pt621_send(99, 'photo')}, 'there is no tracker 99 in pt621.device', 'a tracker must be there');
+
+# ---------------------------------------------------------------------------
+# What was done
+# ---------------------------------------------------------------------------
+
+foreach my $column (qw(state requested_by requested_at wire login sent_at answer attempts))
+{
+	tells('dora', "INSERT INTO pt621.command (device_id, kind, $column) VALUES (1, 'photo', DEFAULT)", 'permission denied for table command', "$column is not given");
+}
+tells('mia', q{INSERT INTO pt621.command (device_id, kind, state, requested_by, wire, attempts) VALUES (1, 'photo', 'answered', 'dora', 'RST', 7) RETURNING state, requested_by, wire, attempts},
+	'queued|mia|PHO|0', 'nor by a member');
+tells('dora', q{UPDATE pt621.command SET state = 'answered'}, qr/^command 1 cannot be changed so/, 'a state is not made up');
+tells('dora', q{UPDATE pt621.command SET requested_by = 'bob'}, 'permission denied for table command', 'nor who asked');
+tells('dora', q{DELETE FROM pt621.command}, 'permission denied for table command', 'nothing is deleted');
+tells('mia', q{UPDATE pt621.command SET requested_by = 'bob' WHERE id = 1}, 'command 1 cannot be changed so', 'a member changes nothing');
+tells('postgres', q{UPDATE pt621.command SET requested_by = 'bob' WHERE id = 1}, 'command 1 cannot be changed so', 'nor by mistake');
+tells('dora', "$_ pt621.command_log" . (/UPDATE/ ? ' SET state = state' : ''), 'permission denied for table command_log', "$_ the log") foreach ('DELETE FROM', 'UPDATE', 'TRUNCATE');
+tells('dora', q{SELECT pt621_cancel(1)}, 't', 'one that is queued is cancelled');
+tells('dora', q{SELECT state, cancelled_by FROM pt621.command WHERE id = 1}, 'cancelled|dora', 'with the name of who did');
+tells('anna', q{SELECT pt621_cancel(max(id)) FROM pt621.command WHERE wire = 'OPC2,1'}, qr/^permission denied for commands of kind output/, 'not one of a kind that is not granted');
+tells('postgres', q{DELETE FROM pt621.command WHERE id = 1; SELECT string_agg(state || ' ' || by, ', ' ORDER BY id) FROM pt621.command_log WHERE command_id = 1},
+	'queued dora, cancelled dora, deleted postgres', 'the log outlives the row');
+tells('postgres', q{SET ROLE dora; SELECT pt621_send(1, 'photo') > 0; SELECT requested_by, login FROM pt621.command ORDER BY id DESC LIMIT 1},
+	"t\ndora|postgres", 'whoever takes a role is known by his own name too');
+
+$node->stop;
+done_testing();
