@@ -134,7 +134,7 @@ BEGIN
     -- Whatever it is called: who may not cut engines cannot do it by another kind.
     IF NEW.cuts_engine AND NOT has_function_privilege(NEW.requested_by, '@extschema@.pt621_may_send_engine_cut()', 'EXECUTE')
        OR NEW.force AND NOT has_function_privilege(NEW.requested_by, '@extschema@.pt621_may_send_forced()', 'EXECUTE') THEN
-        RAISE EXCEPTION 'permission denied to cut an engine%', CASE WHEN NEW.force THEN ' whatever the speed' END
+        RAISE EXCEPTION 'permission denied to cut an engine%', CASE WHEN NEW.force THEN ' whatever the speed' ELSE '' END
             USING ERRCODE = 'insufficient_privilege',
                   HINT = format('GRANT EXECUTE ON FUNCTION pt621_may_send_%s TO %I;',
                                 CASE WHEN NEW.force THEN 'forced' ELSE 'engine_cut' END, NEW.requested_by);

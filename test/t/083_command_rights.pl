@@ -98,7 +98,7 @@ tells('postgres', q{UPDATE pt621.command SET requested_by = 'bob' WHERE id = 1},
 tells('dora', "$_ pt621.command_log" . (/UPDATE/ ? ' SET state = state' : ''), 'permission denied for table command_log', "$_ the log") foreach ('DELETE FROM', 'UPDATE', 'TRUNCATE');
 tells('dora', q{SELECT pt621_cancel(1)}, 't', 'one that is queued is cancelled');
 tells('dora', q{SELECT state, cancelled_by FROM pt621.command WHERE id = 1}, 'cancelled|dora', 'with the name of who did');
-tells('anna', q{SELECT pt621_cancel(max(id)) FROM pt621.command WHERE wire = 'OPC2,1'}, qr/^permission denied for commands of kind output/, 'not one of a kind that is not granted');
+tells('anna', q{SELECT pt621_cancel(max(id)) FROM pt621.command WHERE wire = 'OPC2,1' AND state = 'queued'}, qr/^permission denied for commands of kind output/, 'not one of a kind that is not granted');
 tells('postgres', q{DELETE FROM pt621.command WHERE id = 1; SELECT string_agg(state || ' ' || by, ', ' ORDER BY id) FROM pt621.command_log WHERE command_id = 1},
 	'queued dora, cancelled dora, deleted postgres', 'the log outlives the row');
 tells('postgres', q{SET ROLE dora; SELECT pt621_send(1, 'photo') > 0; SELECT requested_by, login FROM pt621.command ORDER BY id DESC LIMIT 1},
