@@ -32,14 +32,19 @@ fetch_set(Sessions *sessions, Session *session, int64 photo, uint32 size, uint32
 		dlist_push_tail(&sessions->to_ask, &session->fetching);
 }
 
-/* Asks for the piece that is wanted once more, when its turn has come. */
+/*
+ * Asks for the piece that is wanted now, when its turn has come.
+ *
+ * Before those that have not begun: else all of many photos would come to their end
+ * at the same time, which is late for most, and much to put together at once.
+ */
 static void
-ask_again(Sessions *sessions, Session *session)
+ask_next(Sessions *sessions, Session *session)
 {
 	dlist_delete(&session->fetching);
 	session->fetch.asked_at = 0;
 	session->source.asked.odd_is_old = session->source.asked.odd >= 0;
-	dlist_push_tail(&sessions->to_ask, &session->fetching);
+	dlist_push_head(&sessions->to_ask, &session->fetching);
 }
 
 /* Lets so many requests go out as the time since then allows. */
@@ -128,7 +133,7 @@ fetch_expire(Sessions *sessions, TimestampTz now)
 
 		if (fetch->tries < setting_photo_tries)
 		{
-			ask_again(sessions, session);
+			ask_next(sessions, session);
 			continue;
 		}
 		if (session->received_at > fetch->asked_at)
@@ -156,7 +161,7 @@ fetch_account(Sessions *sessions, Session *session, const BatchUnit *unit)
 			fetch->at = (uint32) unit->photo_number;
 			fetch->tries = 0;
 			session->source.asked.odd = -1;
-			ask_again(sessions, session);
+			ask_next(sessions, session);
 			break;
 		case PHOTO_DONE:
 			fetch_set(sessions, session, 0, 0, 0);
@@ -164,7 +169,7 @@ fetch_account(Sessions *sessions, Session *session, const BatchUnit *unit)
 			break;
 		case PHOTO_EMPTY:
 			if (fetch->tries < setting_photo_tries)
-				ask_again(sessions, session);
+				ask_next(sessions, session);
 			else
 			{
 				/* Its time is over. */

@@ -6,11 +6,12 @@
 # how the time is found at which its row became visible, to a millisecond.  So
 # the figures contain what the load generator was late, which is printed too.
 
-# latency_run RATE SECONDS: sets P50, P99, WORST in ms.
+# latency_run RATE SECONDS [OTHERS]: sets P50, P99, WORST in ms.  OTHERS: records that
+# somebody else sends meanwhile.
 latency_run() {
 	local rate=$1 each=$(($1 * $2 / TRACKERS)) target watcher records least
 	forget
-	target=$(($(ask -c 'SELECT bench.stored()') + each * TRACKERS))
+	target=$(($(ask -c 'SELECT bench.stored()') + each * TRACKERS + ${3:-0}))
 	ask -c "CALL bench.watch($target, $(($2 + PATIENCE)))" &
 	watcher=$!
 	load_send "$NEXT" "$each" 1 "$rate" 1

@@ -99,6 +99,7 @@ LANGUAGE sql VOLATILE AS $$
         SELECT f.xmin::text::xid8 AS xid, trim('/' FROM p.spec)::bigint AS at
           FROM pt621.position p
           JOIN pt621.frame f ON f.received_at = p.received_at AND f.seq = p.frame_seq
+         WHERE p.code = 'POS'
     ), visible AS MATERIALIZED (
         SELECT x.xid,
                (SELECT min(s.at) FROM bench.seen s WHERE pg_visible_in_snapshot(x.xid, s.snapshot)) AS at
@@ -110,3 +111,19 @@ LANGUAGE sql VOLATILE AS $$
            round(percentile_disc(0.99) WITHIN GROUP (ORDER BY ms), 1), round(max(ms), 1)
       FROM took;
 $$;
+
+-- ----------------------------------------------------------------- commands --
+--
+-- Each to another tracker, with the time at which it was ordered.
+CREATE PROCEDURE bench.order(commands integer, pause double precision) LANGUAGE plpgsql AS $$
+DECLARE
+    devices integer[] := ARRAY(SELECT id FROM pt621.device WHERE ident LIKE '77%' ORDER BY id);
+BEGIN
+    TRUNCATE pt621.command;
+    FOR n IN 1 .. commands LOOP
+        INSERT INTO pt621.command (device_id, kind, argument)
+        VALUES (devices[1 + n % cardinality(devices)], 'text', 'T' || (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
+        COMMIT;
+        PERFORM pg_sleep(pause);
+    END LOOP;
+END $$;

@@ -3,9 +3,9 @@
 #
 #   run.sh [codec] [decode] [ingest] [udp] [latency] [connections] [flood]
 #          [geofences] [geofence_ingest] [geofence_edits] [geofence_backtest]
-#          [reports]
+#          [reports] [commands] [photos]
 #
-# default: all, which takes about eight minutes.  Shorter or longer by
+# default: all, which takes about a quarter of an hour.  Shorter or longer by
 #
 #   FRAMES=300000          frames that pt621_decode() reads
 #   ROUNDS=11              times that it reads them; the median counts
@@ -28,6 +28,11 @@
 #   REPORT_MONTH=267840    fixes of the month of reports
 #   REPORT_TRACKERS=500    trackers of its day
 #   REPORT_ROWS='1000000 3000000 10000000'  fixes of its longer and longer reports
+#   COMMANDS=1000          commands of commands
+#   COMMAND_TRACKERS=100   trackers that get them
+#   PHOTOS=1000            photos of photos, each of another tracker
+#   PHOTO_SIZE=20000       bytes of each
+#   PHOTO_SECONDS=60       length of the run beside them: longer than they take
 #
 # The machine should have nothing else to do.
 set -euo pipefail
@@ -48,6 +53,8 @@ cd "$PT621_ROOT"
 . test/bench/geofence.sh
 # shellcheck source=test/bench/reports.sh
 . test/bench/reports.sh
+# shellcheck source=test/bench/downlink.sh
+. test/bench/downlink.sh
 export LC_ALL=C.UTF-8
 
 BUILD=build
@@ -72,6 +79,11 @@ BACKTEST_KM=${BACKTEST_KM:-60}
 REPORT_MONTH=${REPORT_MONTH:-267840}
 REPORT_TRACKERS=${REPORT_TRACKERS:-500}
 REPORT_ROWS=${REPORT_ROWS:-1000000 3000000 10000000}
+COMMANDS=${COMMANDS:-1000}
+COMMAND_TRACKERS=${COMMAND_TRACKERS:-100}
+PHOTOS=${PHOTOS:-1000}
+PHOTO_SIZE=${PHOTO_SIZE:-20000}
+PHOTO_SECONDS=${PHOTO_SECONDS:-60}
 
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
@@ -141,7 +153,7 @@ mkdir -p "$BUILD/bench"
 if [ $# -eq 0 ]; then
 	set -- codec decode ingest udp latency connections flood \
 		geofences geofence_ingest geofence_edits geofence_backtest \
-		reports
+		reports commands photos
 fi
 for name in "$@"; do
 	declare -F "bench_$name" >/dev/null || die "no such benchmark: $name"
