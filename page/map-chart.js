@@ -1,4 +1,4 @@
-// What lies under and on the tracks: the grid of degrees, the scale bar, fences, signs of stops, alarms and photos.
+// What lies under and on the tracks: the grid of degrees, the scale bar, fences, signs of stops, alarms and what else happened.
 "use strict";
 
 const GRID_STEPS = [45, 30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001, 0.00005, 0.00002, 0.00001];
@@ -18,6 +18,19 @@ const MARK_KINDS = {
 		title: "Alarms",
 		sign: size => [svg("path", { d: `M0 ${-size}L${size} 0L0 ${size}L${-size} 0Z` }), svg("path", { d: "M0 -3.5V1M0 3.4V3.5", class: "dot" })],
 		size: () => 8.5,
+		rank: mark => mark.at
+	},
+	overspeed: {
+		title: "Overspeeds",
+		sign: size => [svg("path", { d: `M0 ${-size}L${size} ${0.8 * size}H${-size}Z` }), svg("path", { d: "M0 -2.5V2M0 4.4V4.5", class: "dot" })],
+		size: () => 8.5,
+		rank: mark => mark.at
+	},
+	// What others write to pt621.event.
+	other: {
+		title: "Other events",
+		sign: size => [svg("path", { d: `M${-size} ${-size}H${size}V${size}H${-size}Z` }), svg("path", { d: "M0 -3.5V1M0 3.4V3.5", class: "dot" })],
+		size: () => 7,
 		rank: mark => mark.at
 	},
 	// Where a tracker announced one.

@@ -182,7 +182,7 @@ function boxOf(rows) {
 	return box[0] <= box[2] ? box : null;
 }
 
-// Brings the data of the page into this form: trackers, marks (stops, alarms, photos) and fences in one world.
+// Brings the data of the page into this form: trackers, marks (stops, alarms, photos, ...) and fences in one world.
 function decode(data) {
 	const meridian = middleMeridian(data.trackers.flatMap(tracker => tracker.parts.flatMap(part => [...summed(part.lon)])));
 	const trackers = data.trackers.map((tracker, index) => ({ ...tracker, index, shown: true,

@@ -58,6 +58,23 @@ SELECT count(*) FROM pt621_csv(NULL, 'empty');
 SELECT count(*) FROM pt621_csv(NULL, '(2025-03-01 10:00:00+00,2025-03-01 10:00:10+00]');
 SELECT pt621_gpx('{1}', '[2025-03-01 10:11:00+00,2025-03-01 10:12:00+00]');
 
+-- What a session has set is not in them, in its first call neither.
+CREATE FUNCTION public.exported() RETURNS text LANGUAGE sql AS $$
+    SELECT md5(public.pt621_gpx() || public.pt621_kml() || public.pt621_geojson() || (SELECT string_agg(c, chr(10)) FROM public.pt621_csv() c))
+$$;
+SELECT public.exported() AS said \gset
+\c -
+SET extra_float_digits = -10;
+SET escape_string_warning = off;
+SET standard_conforming_strings = off;
+SELECT public.exported() = :'said' AS same;
+SELECT length(pt621_map('{1}')) > 10000 AS map, length(pt621_report_html('{1}')) > 1000 AS report;
+RESET standard_conforming_strings;
+RESET extra_float_digits;
+SET TimeZone = 'America/Los_Angeles';
+SET DateStyle = 'German';
+DROP FUNCTION public.exported();
+
 -- Cells.
 SELECT c, pt621_csv_cell(c) FROM unnest(ARRAY['a', 'a b', ' a', 'a ', 'a,b', 'a"b', '=a', ' =a', '+1', '-1', '@a', 'a=1', E'\ta', E'a\nb', E'\r=a', '', NULL, '''=a', '1-2']) c;
 SELECT pt621_xml_text(E'a<b>&"''\x01\t\n\x7f é');

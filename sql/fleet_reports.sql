@@ -54,6 +54,25 @@ SELECT device_id AS device, left_at, arrived_at, seconds, round(metres::numeric)
 SELECT left_at, arrived_at, round(metres::numeric) AS metres, stops FROM pt621_rides('depot', 'depot');
 SELECT left_at FROM pt621_rides('depot', 'depot', max_duration => '30 min');
 SELECT left_at FROM pt621_rides(1, 1, '{1,2}', '[2025-03-03 08:00,)');
+-- A fence that is passed on the leg that leaves the first one, and one that it ends in; of the
+-- way back nothing was heard but that it is there again.
+INSERT INTO pt621.device (id, ident) VALUES (3, 'sparse'), (4, 'by the row');
+INSERT INTO pt621.position (device_id, fix_time, digest, geom, speed_kmh)
+SELECT 3, '2025-03-04'::timestamptz + m.minute * interval '1 minute', m.minute, ST_Point(10, 50 + m.km / 111.195, 4326), m.kmh
+  FROM (VALUES (0, 0, 0), (10, 0, 60), (20, 25, 60), (40, 25, 60), (140, 0, 60), (150, 20, 60), (160, 20, 0)) m (minute, km, kmh);
+SELECT left_at, arrived_at, round(seconds) AS seconds, round(metres) AS metres FROM pt621_rides('depot', 'quarry', '{3}');
+SELECT left_at FROM pt621_rides('depot', 'quarry', '{3}', '[2025-03-04 00:10,2025-03-04 00:15)');
+SELECT left_at FROM pt621_rides('depot', 'quarry', '{3}', '[2025-03-04 00:15,2025-03-04 02:15)');
+-- A pass that touches a fence in one point takes no time: it is neither a round trip of its own, nor no beginning of one.
+INSERT INTO pt621.geofence_visit (device_id, geofence_id, enter_at, exit_at, passed, interpolated, confirmed_at)
+SELECT 4, v.fence, '2025-03-04'::timestamptz + v.enter * interval '1 minute', '2025-03-04'::timestamptz + v.leave * interval '1 minute', true, true, now()
+  FROM (VALUES (50, 5, 5), (51, 15, 16), (50, 25, 25), (50, 35, 36)) v (fence, enter, leave);
+SELECT f.origin, f.goal, r.left_at, r.arrived_at, r.seconds
+  FROM (VALUES (50, 50), (50, 51), (51, 50)) f (origin, goal), pt621_rides(f.origin, f.goal, '{4}') r ORDER BY 1, 2, 3;
+DELETE FROM pt621.position WHERE device_id IN (3, 4);
+DELETE FROM pt621.geofence_visit WHERE device_id IN (3, 4);
+DELETE FROM pt621.event WHERE device_id IN (3, 4);
+DELETE FROM pt621.device WHERE id IN (3, 4);
 SELECT count(*) FROM pt621_rides(1, 2, '{2}');
 SELECT count(*) FROM pt621_rides(1, 99);
 SELECT * FROM pt621_rides('depot', 'nowhere''"');

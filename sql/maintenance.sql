@@ -89,6 +89,22 @@ INSERT INTO pt621.maintenance_plan (device_id, name, every_days, since) VALUES
 SELECT pg_temp.look();
 SELECT device, kind, object, due_by FROM said OFFSET 4;
 DROP TRIGGER refuse ON pt621.event;
+-- Neither does one that fails only later, nor one that takes too long.
+CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON pt621.event DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.object = 'refused') EXECUTE FUNCTION pt621.refuse();
+CREATE FUNCTION pt621.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$;
+CREATE TRIGGER dawdle BEFORE INSERT ON pt621.event FOR EACH ROW WHEN (NEW.object = 'slow') EXECUTE FUNCTION pt621.dawdle();
+UPDATE pt621.maintenance_plan SET last_look = NULL WHERE name = 'refused';
+INSERT INTO pt621.maintenance_plan (device_id, name, every_days, since) VALUES
+    (1, 'slow', 1, now() - interval '2 days'), (1, 'after it', 1, now() - interval '2 days');
+SET statement_timeout = '2s';
+SELECT pg_temp.look();
+RESET statement_timeout;
+SELECT device, kind, object, due_by FROM said OFFSET 5;
+SELECT name, date_trunc('minute', next_look_at - now() + interval '30 s') AS look_in FROM pt621.maintenance_plan WHERE name IN ('refused', 'slow') ORDER BY id;
+DROP TRIGGER refuse ON pt621.event;
+DROP TRIGGER dawdle ON pt621.event;
+DROP FUNCTION pt621.dawdle();
 DROP FUNCTION pt621.refuse();
 
 -- Far overdue, and hardly used lately: when it was due is too long ago to be said.
@@ -99,6 +115,20 @@ INSERT INTO pt621.position (device_id, fix_time, geom, odometer_m) VALUES
 INSERT INTO pt621.maintenance_plan (device_id, name, every_km, since) VALUES (9, 'oil', 1, now() - interval '100 days');
 SELECT state, round(km_left) < 0 AS over, predicted_due_at FROM pt621_maintenance_due('{9}');
 SELECT * FROM pt621_maintenance_due(at => 'infinity');
+
+-- An odometer that stands still is none: all the time; since the third day; where each
+-- day's driving is too little to tell.  What was carried, tracker 13, was not driven.
+INSERT INTO pt621.device (id, ident) SELECT d, 'odometer ' || d FROM generate_series(10, 13) d;
+INSERT INTO pt621.position (device_id, fix_time, digest, geom, speed_kmh, ignition, odometer_m)
+SELECT d, now() - interval '40 days' + day * interval '1 day' + i * interval '1 minute', i,
+       ST_Point(10, 10 + (day * x.km + least(i, x.km)) / 111.195, 4326), CASE WHEN i < x.km THEN 60 ELSE 0 END,
+       CASE d WHEN 12 THEN NULL WHEN 13 THEN i > x.km + 5 ELSE i < x.km END,
+       CASE d WHEN 10 THEN 0 WHEN 11 THEN least(day * 50 + least(i, x.km), 125) * 1000 WHEN 12 THEN 77 ELSE 0 END
+  FROM generate_series(10, 13) d, generate_series(0, 39) day, generate_series(0, 60) i,
+       LATERAL (SELECT CASE d WHEN 12 THEN 0.6 ELSE 50 END AS km) x;
+INSERT INTO pt621.maintenance_plan (device_id, name, every_km, since)
+SELECT d, 'oil', 10000, now() - interval '50 days' FROM generate_series(10, 13) d;
+SELECT device_id, CASE device_id WHEN 11 THEN (km > 1700)::text ELSE round(km)::text END AS km FROM pt621_maintenance_due('{10,11,12,13}');
 
 -- -------------------------------------------------------------- what is none --
 

@@ -92,11 +92,11 @@ SELECT pt621_closed_reason();
 SELECT pt621_ready();
 SELECT pt621_closed_reason() IS NULL AS open;
 -- What pt621_ready() cannot heal it says, and the port stays closed.
-UPDATE pt621.layout SET version = 5;
+UPDATE pt621.layout SET version = 6;
 SELECT pt621_closed_reason();
 SELECT pt621_create_tables();
 SELECT pt621_ready();
-UPDATE pt621.layout SET version = 4;
+UPDATE pt621.layout SET version = 5;
 -- States of layout 3 are of no use: the detectors begin anew.
 BEGIN;
 SELECT pt621_ingest(convert_to(E'$POS,3,120000.000,A,2230.0000,N,11400.0000,E,1.0,90.0,010325,,,A/00000,0/0/1//f73//\r\n', 'SQL_ASCII'),

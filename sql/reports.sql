@@ -154,10 +154,12 @@ SELECT pg_temp.go(9, '2024-10-26 22:00', 'park 14400');
 SELECT s.day, s.started_at, s.ended_at, s.stopped_s FROM pt621_summary('{9}', NULL, 'day', 'Atlantic/Azores') s;
 SELECT pg_temp.go(10, '2018-11-04 01:00', 'park 14400');
 SELECT s.day, s.started_at, s.ended_at, s.stopped_s FROM pt621_summary('{10}', NULL, 'day', 'America/Sao_Paulo') s;
--- alarms are those that hold
-INSERT INTO pt621.event (kind, device_id, code, at, until, superseded_at)
-VALUES ('alarm', 8, 'IN1', '2025-03-29 21:30', NULL, NULL), ('alarm', 8, 'CPA', '2025-03-29 23:00', NULL, NULL),
-       ('alarm', 8, 'IN1', '2025-03-29 23:30', NULL, now()), ('overspeed', 8, NULL, '2025-03-29 23:40', NULL, NULL);
+-- alarms are those that hold, of the tracker or of its sensors; a photo or an overspeed is none
+INSERT INTO pt621.event (kind, device_id, code, object, at, until, superseded_at)
+VALUES ('alarm', 8, 'IN1', 'input_1', '2025-03-29 21:30', NULL, NULL), ('alarm', 8, 'CPA', 'power_cut', '2025-03-29 23:00', NULL, NULL),
+       ('alarm', 8, 'IN1', 'input_1', '2025-03-29 23:30', NULL, now()), ('overspeed', 8, NULL, NULL, '2025-03-29 23:40', NULL, NULL),
+       ('alarm', 8, 'PHO', 'photo', '2025-03-29 23:41', NULL, NULL), ('sensor_alarm', 8, NULL, 'too warm', '2025-03-29 23:42', NULL, NULL),
+       ('sensor_alarm', 8, NULL, 'too warm', '2025-03-29 21:42', NULL, NULL);
 SELECT s.day, s.alarms FROM pt621_summary('{8}', '[2025-03-29,2025-03-31)') s;
 -- a time zone that there is not costs nobody else the report
 UPDATE pt621.device SET time_zone = 'Europe/Atlantis' WHERE id = 7;
@@ -302,6 +304,17 @@ SELECT DISTINCT s.device_id FROM pt621_summary() s ORDER BY 1;
 SELECT DISTINCT d.device_id FROM pt621_drivers() d ORDER BY 1;
 SELECT DISTINCT b.device_id FROM pt621_behaviour() b ORDER BY 1;
 RESET ROLE;
+-- With a sensor called fuel a summary asks what is wired as that, too.
+INSERT INTO pt621.calibration (device_id, name, channel, unit, raw, value) VALUES (1, 'fuel', 1, 'l', '{0,100}', '{0,100}');
+SET ROLE regress_pt621_manager;
+SELECT DISTINCT s.device_id FROM pt621_summary() s ORDER BY 1;
+RESET ROLE;
+GRANT SELECT ON pt621.input TO regress_pt621_manager;
+SET ROLE regress_pt621_manager;
+SELECT DISTINCT s.device_id FROM pt621_summary() s ORDER BY 1;
+RESET ROLE;
+DELETE FROM pt621.calibration;
+REVOKE ALL ON pt621.input FROM regress_pt621_manager;
 ALTER TABLE pt621.position DISABLE ROW LEVEL SECURITY;
 ALTER TABLE pt621.device DISABLE ROW LEVEL SECURITY;
 DROP POLICY two ON pt621.position;

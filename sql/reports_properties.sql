@@ -44,7 +44,8 @@ BEGIN
             ends := i + 2 + (60 * pg_temp.dice(device, i, 2) ^ 2)::integer;
         END IF;
         dice := pg_temp.dice(device, i, 3);
-        pause := CASE WHEN dice < 0.004 THEN 86400 * pg_temp.dice(device, i, 4) WHEN dice < 0.02 THEN 4000 * pg_temp.dice(device, i, 4)
+        -- Now and then many records a second.
+        pause := CASE WHEN pg_temp.dice(device, i / 30, 17) < 0.04 THEN 0.15 WHEN dice < 0.004 THEN 86400 * pg_temp.dice(device, i, 4) WHEN dice < 0.02 THEN 4000 * pg_temp.dice(device, i, 4)
                       WHEN dice < 0.05 THEN 0 WHEN dice < 0.1 THEN 1 WHEN mode = 'park' AND dice < 0.5 THEN 600 ELSE 30 END;
         at := at + pause * interval '1 s';
         speed := CASE mode WHEN 'drive' THEN 30 + 60 * pg_temp.dice(device, i, 5) WHEN 'ferry' THEN 20 WHEN 'crawl' THEN 8 * pg_temp.dice(device, i, 5) ELSE 0 END;

@@ -51,6 +51,11 @@ SELECT 2, '2025-03-01 11:30'::timestamptz + i * interval '30 min', ST_Point(10, 
   FROM generate_series(0, 5) i;
 INSERT INTO pt621.position (device_id, fix_time, code, valid, adc) VALUES (2, '2025-03-01 14:30', 'CFM', false, '{}'), (2, '2025-03-01 15:00', 'CFM', false, '{1,2,9999}');
 SELECT fix_time, value, raw, unit, geom IS NOT NULL AS placed FROM pt621_sensor(2, 'temperature');
+-- 0 N 0 E is no place
+BEGIN;
+UPDATE pt621.position SET geom = ST_Point(0, 0, 4326), quality = quality | 32768 WHERE device_id = 2;
+SELECT n, count(*) AS values, count(s.geom) AS placed FROM unnest('{temperature,battery,"rear door"}'::text[]) n, pt621_sensor(2, n) s GROUP BY n ORDER BY n;
+ROLLBACK;
 SELECT fix_time, value, raw, unit FROM pt621_sensor(2, 'rear door');
 SELECT fix_time, value FROM pt621_sensor(2, 'temperature', '[2025-03-01 12:00,2025-03-01 13:00)');
 SELECT fix_time, value FROM pt621_sensor(2, 'temperature', '(2025-03-01 12:00,2025-03-01 13:00]');
@@ -127,6 +132,11 @@ SELECT device_id, kind, started_at, ended_at, round(litres::numeric) AS litres, 
 
 SELECT device_id, count(*) AS readings, min(fix_time), max(fix_time) FROM pt621_fuel() GROUP BY 1 ORDER BY 1;
 SELECT * FROM event;
+-- With the engine off the driver's turn is over; where nobody knows of the engine it goes on until midnight.
+BEGIN;
+UPDATE pt621.position SET ignition = NULL WHERE device_id = 1;
+SELECT kind, started_at, driver FROM event WHERE device_id = 1;
+ROLLBACK;
 -- the level, filtered, when it swings most
 SELECT max(abs(f.raw_litres - 50 + 6 * m.part)) > 7 AS swings, max(abs(f.litres - 50 + 6 * m.part)) < 4 AS filtered
   FROM pt621_fuel('{1}', '[2025-04-01 08:10,2025-04-01 08:50)') f, LATERAL (SELECT extract(epoch FROM f.fix_time - '2025-04-01 08:00') / 3600 AS part) m;
@@ -198,7 +208,7 @@ DROP TABLE zone, utc;
 -- Who may read the tables may ask; of what a policy hides nothing is told.
 CREATE ROLE regress_sensors;
 GRANT USAGE ON SCHEMA pt621 TO regress_sensors;
-GRANT SELECT ON pt621.device, pt621.device_version, pt621.position, pt621.calibration, pt621.input, pt621.driver TO regress_sensors;
+GRANT SELECT ON pt621.device, pt621.device_state, pt621.device_version, pt621.position, pt621.calibration, pt621.input, pt621.driver TO regress_sensors;
 GRANT EXECUTE ON FUNCTION pt621_fuel(integer[], tstzrange, text), pt621_fuel_events(integer[], tstzrange, jsonb),
                           pt621_fuel_balance(integer[], tstzrange, text, text, jsonb), pt621_sensor(integer, text, tstzrange) TO regress_sensors;
 ALTER TABLE pt621.calibration ENABLE ROW LEVEL SECURITY;

@@ -30,6 +30,16 @@ LANGUAGE C STABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION @extschema@.pt621_known_zone(text) IS
 'internal: the time zone of a tracker, or UTC where it is none, as pt621_summary() has it';
 
+CREATE FUNCTION @extschema@.pt621_is_alarm(kind text, object text)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 10
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT kind = 'sensor_alarm' OR kind = 'alarm' AND object IS DISTINCT FROM 'photo'
+$function$;
+COMMENT ON FUNCTION @extschema@.pt621_is_alarm(text, text) IS
+'internal: whether an event of this kind is an alarm: one that the tracker sent, the announcement of a photo apart, or one of a sensor';
+
 DO $$
 DECLARE
     postgis name := @extschema@.pt621_postgis_schema();
@@ -225,7 +235,9 @@ BEGIN
                         THEN @extschema@.pt621_fuel_used(s.device_id, s.started_at, s.ended_at) END,
                    (SELECT count(*)::integer
                       FROM pt621.event e
-                     WHERE e.device_id = s.device_id AND e.kind = 'alarm' AND e.superseded_at IS NULL
+                     -- The kinds, for an index.
+                     WHERE e.device_id = s.device_id AND e.kind IN ('alarm', 'sensor_alarm') AND e.superseded_at IS NULL
+                       AND @extschema@.pt621_is_alarm(e.kind, e.object)
                        AND e.at >= s.started_at AND e.at < s.ended_at),
                    s.first_fix, s.last_fix, s.first_geom, s.last_geom
               FROM @extschema@.pt621_report_summary(devices, period, by, time_zone, stop_radius_m, rest_after,
@@ -260,7 +272,7 @@ COMMENT ON FUNCTION @extschema@.pt621_stops(integer[], tstzrange, double precisi
 COMMENT ON FUNCTION @extschema@.pt621_unobserved(integer[], tstzrange, double precision, interval, interval, interval, boolean) IS
 'the unobserved legs among pt621_segments(), arguments likewise: the tracker was silent for longer than max_gap and was elsewhere when it was heard again; metres, s';
 COMMENT ON FUNCTION @extschema@.pt621_summary(integer[], tstzrange, text, text, double precision, interval, interval, interval, boolean) IS
-'what trackers did by day, week (from Monday), month or all; arguments: ids of trackers and period (NULL = all), by: day, week, month or all, time_zone (NULL = that of each tracker), the others as of pt621_segments(); error for a time zone or a word that is not known; day is the first one of the bucket; metres, s, km/h, litres; no row where there is neither a record nor time accounted for';
+'what trackers did by day, week (from Monday), month or all; arguments: ids of trackers and period (NULL = all), by: day, week, month or all, time_zone (NULL = that of each tracker), the others as of pt621_segments(); error for a time zone or a word that is not known; day is the first one of the bucket; metres, s, km/h, litres; alarms: those of the tracker and of its sensors, photos and overspeeds apart; no row where there is neither a record nor time accounted for';
 COMMENT ON FUNCTION @extschema@.pt621_manoeuvres(integer[], tstzrange, double precision, double precision, double precision, interval) IS
 'harsh accelerations, brakings and turns; arguments: ids of trackers and period (NULL = all), from how much on (m/s2, more than 0), the longest step between two places that is looked at (1 s to 1 h); kind is acceleration, braking or turn; m/s2, km/h before it; error for arguments that are NULL or out of range';
 

@@ -153,7 +153,7 @@ BEGIN
                 IF due.channel IS NOT NULL THEN
                     RETURN QUERY
                     SELECT p.fix_time, @extschema@.pt621_calibrate(p.adc[due.channel], due.raw, due."values"),
-                           p.adc[due.channel]::double precision, due.unit, CASE WHEN p.valid THEN p.geom END
+                           p.adc[due.channel]::double precision, due.unit, CASE WHEN p.valid AND p.quality & 32768 = 0 THEN p.geom END
                       FROM pt621.position p
                      WHERE p.device_id = device AND p.fix_time >= greatest(low, due.since) AND p.fix_time < least(high, due.until)
                        AND p.adc[due.channel] IS NOT NULL AND p.quality & 65536 = 0
@@ -161,7 +161,7 @@ BEGIN
                 ELSE
                     RETURN QUERY
                     SELECT p.fix_time, (get_bit(p.inputs, due.number - 1) <> due.inverted::integer)::integer::double precision,
-                           get_bit(p.inputs, due.number - 1)::double precision, due.unit, CASE WHEN p.valid THEN p.geom END
+                           get_bit(p.inputs, due.number - 1)::double precision, due.unit, CASE WHEN p.valid AND p.quality & 32768 = 0 THEN p.geom END
                       FROM pt621.position p
                      WHERE p.device_id = device AND p.fix_time >= greatest(low, due.since) AND p.fix_time < least(high, due.until)
                        AND length(p.inputs) >= due.number AND p.quality & 65536 = 0
@@ -183,7 +183,7 @@ BEGIN
             END IF;
             RETURN QUERY
             SELECT p.fix_time, v.value, v.value, CASE name WHEN 'speed_kmh' THEN 'km/h' WHEN 'odometer_m' THEN 'm' ELSE '' END,
-                   CASE WHEN p.valid THEN p.geom END
+                   CASE WHEN p.valid AND p.quality & 32768 = 0 THEN p.geom END
               FROM pt621.position p
               CROSS JOIN LATERAL (SELECT CASE name WHEN 'battery' THEN p.battery WHEN 'gsm' THEN p.gsm WHEN 'odometer_m' THEN p.odometer_m
                                                    WHEN 'satellites' THEN p.satellites ELSE p.speed_kmh END::double precision AS value) v
@@ -196,7 +196,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.pt621_sensor(integer, text, tstzrange) IS
-'what a sensor of a tracker (device.id) measured in a period (NULL = all), in order of time; name: as in pt621.calibration or pt621.input, or battery, gsm, odometer_m, satellites, speed_kmh, which all have; value: in the unit, of an input 1 when it is on and 0 when it is off, NULL when the count is outside the table; raw: the count or bit itself; error for a sensor that the tracker has not';
+'what a sensor of a tracker (device.id) measured in a period (NULL = all), in order of time; name: as in pt621.calibration or pt621.input, or battery, gsm, odometer_m, satellites, speed_kmh, which all have; value: in the unit, of an input 1 when it is on and 0 when it is off, NULL when the count is outside the table; raw: the count or bit itself; geom: NULL of a record that is no place; error for a sensor that the tracker has not';
 
 -- --------------------------------------------------------------------- fuel --
 
@@ -323,44 +323,6 @@ $function$;
 COMMENT ON FUNCTION @extschema@.pt621_fuel_used(integer, timestamptz, timestamptz) IS
 'internal: litres that a tracker''s engine used from low to high: what was there, and refuelled, without what was drained and what is left; NULL when there is no sensor called fuel, or no reading of it';
 
--- Whose id was read last, on the same local day and without the ignition off for
--- five minutes since.
-CREATE FUNCTION @extschema@.pt621_driver_at(device integer, at timestamptz)
-RETURNS text
-LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 10000
-SET search_path = pg_catalog, pg_temp
-SET jit = off
-AS $function$
-DECLARE
-    zone   text := coalesce(@extschema@.pt621_known_zone((SELECT d.time_zone FROM pt621.device d WHERE d.id = device)), 'UTC');
-    read   record;
-    parked boolean;
-BEGIN
-    SELECT p.driver, p.fix_time INTO read
-      FROM pt621.position p
-     WHERE p.device_id = device AND p.driver <> '' AND p.quality & 65536 = 0
-       AND p.fix_time <= at AND p.fix_time >= date_trunc('day', at, zone)
-     ORDER BY p.fix_time DESC, p.code COLLATE "C" DESC, p.digest DESC
-     LIMIT 1;
-    IF read.driver IS NULL THEN
-        RETURN NULL;
-    END IF;
-    -- Off says nothing before the first on: there may be no wire.
-    SELECT bool_or(coalesce(o.next_on, at) - o.fix_time >= '5 min') INTO parked
-      FROM (SELECT p.fix_time, p.ignition,
-                   min(p.fix_time) FILTER (WHERE p.ignition) OVER (ORDER BY p.fix_time DESC ROWS UNBOUNDED PRECEDING) AS next_on
-              FROM pt621.position p
-             WHERE p.device_id = device AND p.ignition IS NOT NULL AND p.quality & 65536 = 0
-               AND p.fix_time >= read.fix_time AND p.fix_time <= at) o
-     WHERE NOT o.ignition
-       AND EXISTS (SELECT FROM pt621.position p
-                    WHERE p.device_id = device AND p.ignition AND p.quality & 65536 = 0 AND p.fix_time < at);
-    RETURN CASE WHEN parked THEN NULL ELSE read.driver END;
-END
-$function$;
-COMMENT ON FUNCTION @extschema@.pt621_driver_at(integer, timestamptz) IS
-'internal: RFID of who drove a tracker (device.id) at a time, NULL = nobody known';
-
 DO $$
 DECLARE
     postgis name := @extschema@.pt621_postgis_schema();
@@ -378,25 +340,40 @@ BEGIN
         AS $body$
         BEGIN
             RETURN QUERY
-            SELECT d, CASE WHEN c.refuel THEN 'refuel' ELSE 'drain' END, c.started_at, c.ended_at, c.litres,
-                   c.before_l, c.after_l, g.geom, coalesce(@extschema@.pt621_driver_name(w.rfid, d, c.started_at), w.rfid), c.confidence
-              FROM @extschema@.pt621_fuel_options(options) o
-              CROSS JOIN @extschema@.pt621_period_bounds(period) b
-              CROSS JOIN LATERAL @extschema@.pt621_sensor_devices(devices, o.sensor) d
-              CROSS JOIN LATERAL @extschema@.pt621_fuel_changes(d, b.low, b.high, o.sensor, o.min_l, o.min_share, o.idle_l_h, o.l_per_100km,
-                                                               o.fills_in_motion, o.drains_in_motion) c
-              CROSS JOIN LATERAL (SELECT @extschema@.pt621_driver_at(d, c.started_at) AS rfid) w
+            WITH change AS MATERIALIZED (
+                SELECT d AS id, c.*
+                  FROM @extschema@.pt621_fuel_options(options) o
+                  CROSS JOIN @extschema@.pt621_period_bounds(period) b
+                  CROSS JOIN LATERAL @extschema@.pt621_sensor_devices(devices, o.sensor) d
+                  CROSS JOIN LATERAL @extschema@.pt621_fuel_changes(d, b.low, b.high, o.sensor, o.min_l, o.min_share, o.idle_l_h, o.l_per_100km,
+                                                                   o.fills_in_motion, o.drains_in_motion) c
+                 WHERE b.low < b.high
+            ), turn AS MATERIALIZED (
+                -- A turn ends with the day, so one that reaches into a time began no earlier than
+                -- the day before, which may have 25 hours.
+                SELECT t.device_id AS id, t.rfid, t.started_at, t.ended_at, t.ongoing
+                  FROM (SELECT array_agg(DISTINCT c.id) AS ids, min(c.started_at) AS low, max(c.started_at) AS high FROM change c) f
+                  CROSS JOIN LATERAL @extschema@.pt621_report_drivers(f.ids, tstzrange(f.low - interval '25 h', f.high, '[]'), '5 min'::interval) t
+                 WHERE f.ids IS NOT NULL AND t.rfid IS NOT NULL
+            )
+            SELECT c.id, CASE WHEN c.refuel THEN 'refuel' ELSE 'drain' END, c.started_at, c.ended_at, c.litres, c.before_l, c.after_l, g.geom,
+                   (SELECT coalesce(@extschema@.pt621_driver_name(t.rfid, c.id, t.started_at), t.rfid)
+                      FROM turn t
+                     WHERE t.id = c.id AND t.started_at <= c.started_at AND (t.ended_at > c.started_at OR t.ongoing)
+                     ORDER BY t.started_at DESC LIMIT 1),
+                   c.confidence
+              FROM change c
               LEFT JOIN LATERAL (SELECT p.geom FROM pt621.position p
-                                  WHERE p.device_id = d AND p.fix_time <= c.started_at AND p.valid AND p.quality & 98304 = 0
+                                  WHERE p.device_id = c.id AND p.fix_time <= c.started_at AND p.valid AND p.quality & 98304 = 0
                                   ORDER BY p.fix_time DESC, p.code COLLATE "C" DESC, p.digest DESC LIMIT 1) g ON true
-             WHERE b.low < b.high;
+             ORDER BY c.id, c.started_at;
         END
         $body$
         $function$, postgis);
 END
 $$;
 COMMENT ON FUNCTION @extschema@.pt621_fuel_events(integer[], tstzrange, jsonb) IS
-'refuels and drains; arguments: ids of trackers and the period that they begin in (NULL = all), options: sensor (fuel), min_l (5 litres) and min_share (0.03 of the tank): what is less is none, idle_l_h (1) and l_per_100km (10): what is burnt without being one, fills_in_motion and drains_in_motion (false); kind is refuel or drain; litres, levels before and after in litres, the place, who drove (name, or id), confidence 0 to 1; error for options that are unknown or out of range';
+'refuels and drains; arguments: ids of trackers and the period that they begin in (NULL = all), options: sensor (fuel), min_l (5 litres) and min_share (0.03 of the tank): what is less is none, idle_l_h (1) and l_per_100km (10): what is burnt without being one, fills_in_motion and drains_in_motion (false); kind is refuel or drain; litres, levels before and after in litres, the place, the driver (name, or id), confidence 0 to 1; driver: whose turn it was when it began, as of pt621_drivers(), NULL = nobody known; error for options that are unknown or out of range';
 
 CREATE FUNCTION @extschema@.pt621_fuel_balance(
     devices integer[] DEFAULT NULL, period tstzrange DEFAULT NULL, by text DEFAULT 'day', time_zone text DEFAULT NULL,

@@ -62,6 +62,8 @@ RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 1000000
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+SET standard_conforming_strings = on
+SET extra_float_digits = 1
 SET DateStyle = 'ISO'
 AS $function$
 DECLARE
@@ -109,6 +111,8 @@ RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 1000000
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+SET standard_conforming_strings = on
+SET extra_float_digits = 1
 SET DateStyle = 'ISO'
 AS $function$
 DECLARE
@@ -158,6 +162,8 @@ RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 1000000
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+SET standard_conforming_strings = on
+SET extra_float_digits = 1
 SET DateStyle = 'ISO'
 AS $function$
 DECLARE
@@ -195,6 +201,8 @@ RETURNS SETOF text
 LANGUAGE plpgsql STABLE PARALLEL SAFE COST 100000 ROWS 10000
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+SET standard_conforming_strings = on
+SET extra_float_digits = 1
 SET DateStyle = 'ISO'
 AS $function$
 DECLARE

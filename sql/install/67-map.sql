@@ -104,8 +104,8 @@ BEGIN
     EXECUTE 'COMMENT ON FUNCTION @extschema@.pt621_map_stops(integer[], tstzrange, integer) IS '
             '''internal: the longest stops as JSON for pt621_map(), at most so many, and how many of how many they are''';
 
-    -- What the worker derives for other purposes than to alarm is no alarm; power_cut and low_battery sum up alarms
-    -- that are there.  Rows of users may hold anything.
+    -- What the worker derives for other purposes than to alarm is not shown; power_cut and low_battery sum up alarms
+    -- that are there.  Alarms are those of pt621_is_alarm().  Rows of users may hold anything.
     EXECUTE format($function$
         CREATE FUNCTION @extschema@.pt621_map_alarms(devices integer[], period tstzrange, most integer, OUT marks json, OUT shown json)
         LANGUAGE sql STABLE PARALLEL RESTRICTED COST 100000
@@ -118,10 +118,12 @@ BEGIN
               FROM pt621.event e, @extschema@.pt621_period_bounds(period) b
              WHERE e.device_id = ANY (devices) AND e.superseded_at IS NULL AND e.at >= b.low AND e.at < b.high AND isfinite(e.at)
                AND e.kind NOT IN ('power_cut', 'low_battery', 'ignition_on', 'ignition_off', 'motion_start', 'motion_stop', 'driver_change',
-                                  'geofence_enter', 'geofence_exit', 'geofence_dwell', 'geofence_pass', 'proximity')
+                                  'geofence_enter', 'geofence_exit', 'geofence_dwell', 'geofence_pass', 'proximity',
+                                  'maintenance_soon', 'maintenance_due')
         )
         SELECT coalesce(json_agg(json_build_object(
-                   'kind', CASE WHEN a.kind = 'alarm' AND a.object = 'photo' THEN 'photo' ELSE 'alarm' END,
+                   'kind', CASE WHEN @extschema@.pt621_is_alarm(a.kind, a.object) THEN 'alarm' WHEN a.kind = 'alarm' THEN 'photo'
+                                WHEN a.kind = 'overspeed' THEN a.kind ELSE 'other' END,
                    'tracker', array_position(devices, a.device_id) - 1,
                    'lon', CASE WHEN a.placed THEN round(%1$I.st_x(a.geom)::numeric, 6) END,
                    'lat', CASE WHEN a.placed THEN round(%1$I.st_y(a.geom)::numeric, 6) END,
@@ -135,7 +137,7 @@ BEGIN
         $body$
         $function$, postgis);
     EXECUTE 'COMMENT ON FUNCTION @extschema@.pt621_map_alarms(integer[], tstzrange, integer) IS '
-            '''internal: the newest alarms and announcements of photos as JSON for pt621_map(), at most so many, and how many of how many they are''';
+            '''internal: the newest alarms, announcements of photos, overspeeds and events of others as JSON for pt621_map(), at most so many, and how many of how many they are''';
 
     -- Near is a hundredth of a degree from a box round 64 legs of the track.  A fence is drawn to 1/500 of its size.
     EXECUTE format($function$
@@ -197,6 +199,8 @@ BEGIN
         LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 1000000
         SET search_path = pg_catalog, pg_temp
         SET jit = off
+        SET standard_conforming_strings = on
+        SET extra_float_digits = 1
         AS $body$
         DECLARE
             -- About 20 bytes each.
@@ -259,7 +263,7 @@ BEGIN
                     'shown', json_build_object(
                         'trackers', json_build_array(cardinality(found), coalesce(cardinality(ids), 0)),
                         'parts of tracks', json_build_array(seen[1], seen[2]), 'places', json_build_array(seen[3], seen[4]),
-                        'stops', stops.shown, 'alarms and photos', alarms.shown, 'fences', fences.shown))));
+                        'stops', stops.shown, 'events', alarms.shown, 'fences', fences.shown))));
         END
         $body$
         $function$, postgis);

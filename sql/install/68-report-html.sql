@@ -192,6 +192,7 @@ WITH alarm AS (
            LATERAL (SELECT coalesce(e.detail -> 'peak_kmh', e.detail -> 'peak', e.detail -> 'value') AS peak) v
      WHERE e.device_id = device AND e.at >= low AND e.at < high
        AND e.kind IN ('alarm', 'overspeed', 'sensor_alarm') AND e.superseded_at IS NULL
+       AND (e.kind = 'overspeed' OR @extschema@.pt621_is_alarm(e.kind, e.object))
 )
 SELECT @extschema@.pt621_html_table(
            't' || device || '-alarms',
@@ -296,7 +297,7 @@ SET jit = off
 AS $function$
 -- Joined as it stands, the summary might be made anew for each tracker.
 WITH summary AS MATERIALIZED (
-    SELECT s.* FROM @extschema@.pt621_summary(devices, tstzrange(low, high), 'all', time_zone) s
+    SELECT s.* FROM @extschema@.pt621_summary(devices, CASE WHEN low < high THEN tstzrange(low, high) ELSE 'empty' END, 'all', time_zone) s
 ), figure AS MATERIALIZED (
     SELECT d.id, coalesce(nullif(d.name, ''), d.ident) AS label, s.metres, s.trips, s.drive_s, s.idle_s, s.stopped_s, s.unobserved_s, s.engine_s,
            s.top_kmh, s.mean_kmh, s.fuel_used_l, s.alarms, row_number() OVER (ORDER BY coalesce(nullif(d.name, ''), d.ident), d.id) AS n
@@ -347,6 +348,10 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'For one day write, for instance, ''[2026-11-20,2026-11-21)''.';
     END IF;
+    -- Nothing is known after all time, or before.
+    IF lower(period) = 'infinity' OR upper(period) = '-infinity' THEN
+        RETURN;
+    END IF;
     low := nullif(lower(period), '-infinity');
     high := nullif(upper(period), 'infinity');
     IF low IS NOT NULL AND high IS NOT NULL THEN
@@ -355,9 +360,9 @@ BEGIN
     -- One look at an index for each tracker. 65536: a time of receipt.
     SELECT min(f.fix_time), max(l.fix_time) INTO oldest, newest
       FROM pt621.device d,
-           LATERAL (SELECT p.fix_time FROM pt621.position p WHERE p.device_id = d.id AND p.quality & 65536 = 0
+           LATERAL (SELECT p.fix_time FROM pt621.position p WHERE p.device_id = d.id AND p.quality & 65536 = 0 AND p.fix_time > '-infinity'
                      ORDER BY p.fix_time LIMIT 1) f,
-           LATERAL (SELECT p.fix_time FROM pt621.position p WHERE p.device_id = d.id AND p.quality & 65536 = 0
+           LATERAL (SELECT p.fix_time FROM pt621.position p WHERE p.device_id = d.id AND p.quality & 65536 = 0 AND p.fix_time < 'infinity'
                      ORDER BY p.fix_time DESC LIMIT 1) l
      WHERE devices IS NULL OR d.id = ANY (devices);
     IF period IS NULL THEN
@@ -370,7 +375,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_html_period(integer[], tstzrange, text) IS
-'internal: from when to when a report is; NULL: the 7 days up to that of the newest record, an end that is open: that of the records; NULL where there is none; arguments: ids of trackers (NULL = all), period, time zone of the days; error for an empty period';
+'internal: from when to when a report is; NULL: the 7 days up to that of the newest record, an end that is open: that of the records; NULL where there is none, or the period is beyond all time; arguments: ids of trackers (NULL = all), period, time zone of the days; error for an empty period';
 
 CREATE FUNCTION @extschema@.pt621_html_when(low timestamptz, high timestamptz, zone text)
 RETURNS text
@@ -393,6 +398,8 @@ RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE COST 1000000
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+SET standard_conforming_strings = on
+SET extra_float_digits = 1
 AS $function$
 DECLARE
     detailed constant integer := 20;
@@ -428,7 +435,8 @@ BEGIN
     RETURN @extschema@.pt621_page(heading, ARRAY['common.css', 'report.css'], format(
         E'<main id="top"><header class="page"><h1 class="text">%s</h1><p>%s</p><p class="muted">Made %s</p></header>\n%s\n%s</main>',
         @extschema@.pt621_page_text(heading),
-        coalesce(@extschema@.pt621_html_when(bounds.low, bounds.high, zone) || ', ' || @extschema@.pt621_page_text(zone), 'There are no positions yet.'),
+        coalesce(@extschema@.pt621_html_when(bounds.low, bounds.high, zone) || ', ' || @extschema@.pt621_page_text(zone),
+                 CASE WHEN period IS NULL THEN 'There are no positions yet.' ELSE 'There are no positions of this time.' END),
         @extschema@.pt621_html_time(now(), zone, 'Dy FMDD Mon YYYY HH24:MI'), fleet.html,
         coalesce(sections, '<p>Nothing is known of this time.</p>')));
 END

@@ -153,25 +153,40 @@ SET jit = off
 AS $function$
 BEGIN
     RETURN QUERY
-    WITH ride AS (
-        -- What came to the tracker by an edit, or went, it has not driven to or from.
-        SELECT a.device_id, a.exit_at AS left_at, b.enter_at AS arrived_at
+    WITH leaving AS (
+        -- What went from the tracker by an edit it has not left.  An exit that is a place's own
+        -- time was somewhere on the leg to it: on_leg_since is when that began.
+        SELECT a.device_id, a.enter_at, a.exit_at, p.on_leg_since
           FROM pt621.geofence_visit a
-         CROSS JOIN LATERAL (SELECT v.enter_at, v.enter_unknown FROM pt621.geofence_visit v
-                              WHERE v.device_id = a.device_id AND v.geofence_id = to_fence
-                                AND v.superseded_at IS NULL AND v.enter_at >= a.exit_at
-                              ORDER BY v.enter_at LIMIT 1) b
-         WHERE a.geofence_id = from_fence AND a.superseded_at IS NULL AND NOT a.exit_unknown AND NOT b.enter_unknown
+         CROSS JOIN LATERAL (
+            SELECT (SELECT l.fix_time FROM pt621.position l
+                     WHERE l.device_id = a.device_id AND l.fix_time >= a.enter_at AND l.fix_time < a.exit_at
+                       AND l.valid AND l.quality & 98304 = 0
+                       AND EXISTS (SELECT FROM pt621.position r WHERE r.device_id = a.device_id AND r.fix_time = a.exit_at AND r.valid AND r.quality & 98304 = 0)
+                     ORDER BY l.fix_time DESC LIMIT 1) AS on_leg_since) p
+         WHERE a.geofence_id = from_fence AND a.superseded_at IS NULL AND NOT a.exit_unknown
            AND (devices IS NULL OR a.device_id = ANY (devices))
-           AND (period IS NULL OR a.exit_at <@ period)
-           AND (max_duration IS NULL OR b.enter_at - a.exit_at <= max_duration)
+           AND (period IS NULL OR tstzrange(a.enter_at, a.exit_at, '[]') && period)
+    ), ride AS (
+        -- Nor has it driven to what came to it by an edit.  A visit never is the next one of
+        -- its own fence, though it may be as short as no time.
+        SELECT a.device_id, CASE WHEN b.enter_at <= a.exit_at THEN coalesce(a.on_leg_since, a.exit_at) ELSE a.exit_at END AS left_at,
+               b.enter_at AS arrived_at
+          FROM leaving a
+         CROSS JOIN LATERAL (SELECT v.enter_at, v.enter_unknown FROM pt621.geofence_visit v
+                              WHERE v.device_id = a.device_id AND v.geofence_id = to_fence AND v.superseded_at IS NULL
+                                AND (v.enter_at >= a.exit_at OR v.enter_at > a.on_leg_since)
+                                AND (to_fence <> from_fence OR v.enter_at > a.enter_at)
+                              ORDER BY v.enter_at LIMIT 1) b
+         WHERE NOT b.enter_unknown
            AND NOT EXISTS (SELECT FROM pt621.geofence_visit v
                             WHERE v.device_id = a.device_id AND v.geofence_id = from_fence AND v.superseded_at IS NULL
-                              AND v.enter_at >= a.exit_at AND v.enter_at < b.enter_at)
+                              AND v.enter_at > a.enter_at AND v.enter_at < b.enter_at)
     )
     SELECT r.device_id, r.left_at, r.arrived_at, extract(epoch FROM r.arrived_at - r.left_at)::double precision,
            coalesce(s.metres, 0), s.top_kmh, coalesce(s.stops, 0), t.driver
-      FROM ride r
+      FROM (SELECT x.* FROM ride x
+             WHERE (period IS NULL OR x.left_at <@ period) AND (max_duration IS NULL OR x.arrived_at - x.left_at <= max_duration)) r
       LEFT JOIN LATERAL @extschema@.pt621_report_summary(ARRAY[r.device_id], tstzrange(r.left_at, r.arrived_at), 'all', NULL,
                                                          200::double precision, '180 s'::interval, '300 s'::interval, '1 h'::interval, true) s ON true
       LEFT JOIN LATERAL (SELECT d.driver FROM @extschema@.pt621_driver_turns(ARRAY[r.device_id], r.left_at, r.arrived_at) d
@@ -181,7 +196,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_rides(integer, integer, integer[], tstzrange, interval) IS
-'rides from one geofence to another, or round trips when both are the same: from leaving from_fence to the next entering of to_fence, from_fence not entered in between; arguments: ids of the fences, ids of trackers, the period that they leave in (NULL = all), max_duration: longer ones are left out; fences passed between two records count; metres of the trips on the way, stops that begin on it, top speed (km/h), s; driver: the first one on the way, by name or id, NULL = nobody known';
+'rides from one geofence to another, or round trips when both are the same: from leaving from_fence to the next entering of to_fence, from_fence not entered in between; arguments: ids of the fences, ids of trackers, the period that they leave in (NULL = all), max_duration: longer ones are left out; fences passed between two records count, and where the leg that leaves from_fence meets to_fence, too, left_at is when that leg began; metres of the trips on the way, stops that begin on it, top speed (km/h), s; driver: the first one on the way, by name or id, NULL = nobody known';
 
 CREATE FUNCTION @extschema@.pt621_rides(
     from_fence text, to_fence text, devices integer[] DEFAULT NULL, period tstzrange DEFAULT NULL,

@@ -1,6 +1,8 @@
 -- 69-maintenance.sql: services: when they are due, and the events that say so.
 
--- By the odometer where the tracker has one, which bridges resets; else by trips.
+-- Section 9 of doc/reports.md.  By the odometer, which bridges resets; by the trips of a
+-- week in which there is none, or it all but stands still: one that is not wired must not
+-- put off a service for ever.
 CREATE FUNCTION @extschema@.pt621_maintenance_use(
     device integer, low timestamptz, high timestamptz,
     OUT km double precision, OUT engine_h double precision, OUT days double precision)
@@ -9,11 +11,19 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 100000
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $function$
-    SELECT coalesce(max(coalesce(s.odometer_m, s.metres)), 0) / 1000, coalesce(max(s.engine_s), 0) / 3600,
+    -- Of driving that is too little to tell in each week, the sum may tell.
+    SELECT CASE WHEN sum(w.driven_m) > 5000 AND sum(w.counted_m) < sum(w.driven_m) / 3 THEN sum(w.driven_m)
+                ELSE coalesce(sum(w.counted_m), 0) END / 1000,
+           coalesce(sum(w.engine_s), 0) / 3600,
            -- of which it has been there at all
-           extract(epoch FROM high - greatest(low, min(s.first_fix)))::double precision / 86400
-      FROM @extschema@.pt621_report_summary(ARRAY[device], tstzrange(low, high), 'all', 'UTC', 200::double precision, '180 s'::interval, '300 s'::interval, '1 h'::interval, true) s
-     WHERE low < high
+           extract(epoch FROM high - greatest(low, min(w.first_fix)))::double precision / 86400
+      FROM (SELECT s.engine_s, s.first_fix, d.driven_m,
+                   CASE WHEN d.driven_m > 5000 AND s.odometer_m < d.driven_m / 3 THEN d.driven_m
+                        ELSE coalesce(s.odometer_m, d.driven_m) END AS counted_m
+              FROM @extschema@.pt621_report_summary(ARRAY[device], tstzrange(low, high), 'week', 'UTC', 200::double precision, '180 s'::interval, '300 s'::interval, '1 h'::interval, true) s
+             -- On a ferry an odometer has to stand.
+             CROSS JOIN LATERAL (SELECT s.metres - s.carried_metres AS driven_m) d
+             WHERE low < high) w
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_maintenance_use(integer, timestamptz, timestamptz) IS
 'internal: how far a tracker went between two times, and how long its engine ran; days: from its first record between them on';
@@ -136,15 +146,22 @@ BEGIN
            AND NOT EXISTS (SELECT FROM pt621.event e
                             WHERE e.device_id = p.device_id AND e.kind = ANY (kinds) AND e.superseded_at IS NULL
                               AND e.detail - 'due_by' = said);
+        -- What triggers put off is to fail here, if it does.
+        PERFORM @extschema@.pt621_fire_deferred(before);
         -- It does not go further than 2,500 km in a day.
         SELECT CASE WHEN progress.used >= 1 THEN 24
                     ELSE least((t.part * p.every_km - progress.km) / 2500 * 24, t.part * p.every_engine_h - progress.engine_h,
                                (t.part * p.every_days - progress.days) * 24) END
           INTO hours
           FROM (SELECT CASE WHEN progress.used < p.warn_at THEN p.warn_at ELSE 1 END AS part) t;
-    EXCEPTION WHEN OTHERS THEN
-        -- A trigger's, for instance.  The other plans are not to wait for it.
-        RAISE LOG 'pt621: plan % of tracker % was not looked after: %', p.id, p.device_id, SQLERRM;
+    EXCEPTION
+        -- The other plans are not to wait for it.  What took too long will do so again.
+        WHEN query_canceled THEN
+            RAISE LOG 'pt621: plan % of tracker % was not looked after: %', p.id, p.device_id, SQLERRM;
+            hours := 24;
+        -- A trigger's, for instance.
+        WHEN OTHERS THEN
+            RAISE LOG 'pt621: plan % of tracker % was not looked after: %', p.id, p.device_id, SQLERRM;
     END;
 
     -- A late upload may have been driven before, so it is looked at once a day.

@@ -41,7 +41,8 @@ typedef struct Asked
 	TimestampTz answers_until;	/* lines until then may answer a command; 0 = none */
 	int64		photo;			/* photo.id of which a piece was asked for; 0 = none */
 	uint32		at;				/* from this byte on ... */
-	uint32		count;			/* ... so many */
+	uint32		count;			/* ... so many, of the usual ... */
+	uint32		piece;			/* ... so many; fewer remain at the end */
 	int64		odd;			/* number of a piece that came instead; -1 = none did */
 	bool		odd_is_old;		/* before it was asked for once more */
 } Asked;

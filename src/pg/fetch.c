@@ -66,7 +66,8 @@ ask_for_piece(Sessions *sessions, Session *session, TimestampTz now)
 	Size		size;
 
 	asked->at = fetch->at;
-	asked->count = Min(fetch->size - fetch->at, (uint32) setting_photo_piece);
+	asked->piece = (uint32) setting_photo_piece;
+	asked->count = Min(fetch->size - fetch->at, asked->piece);
 	size = pt621_photo_request(asked->at, asked->count, bytes);
 	dlist_delete(&session->fetching);
 	fetch->tries++;

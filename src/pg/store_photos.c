@@ -152,8 +152,8 @@ comes_next(Photo *photo, const Asked *asked, int64 number)
 	}
 	if (!is_asked || photo->received == 0)
 		return false;
-	if (photo->numbering != NUMBERING_OFFSET && photo->received % asked->count == 0 &&
-		number == photo->received / asked->count)
+	if (photo->numbering != NUMBERING_OFFSET && photo->received % asked->piece == 0 &&
+		number == photo->received / asked->piece)
 	{
 		photo->numbering = NUMBERING_INDEX;
 		return true;

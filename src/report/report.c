@@ -79,6 +79,7 @@ report_new(const ReportOptions *options, const ReportSink *sink, bool whole)
 	report->driver.sure = whole;
 	report->track.sure = whole;
 	report->track.odometer_sure = whole;
+	report->second.odometer_sure = whole;
 	report->lent_m = -1;
 	report->split.sure = whole;
 	report->rest.early = !whole;
@@ -191,6 +192,7 @@ report_end(Report *report, bool last)
 	report_wait_end(report);
 	report_track_end(report);
 	report_manner_end(report);
+	report_second_end(report);
 	report_rest_end(report);
 	report_split_end(report);
 }
@@ -203,7 +205,7 @@ report_settled(const Report *report)
 	if (report->folds && !(report->engine.idle_sure && report->driver.sure))
 		return false;
 	if (report->legs &&
-		(!report->split.sure || report->split.early || !report->track.odometer_sure))
+		(!report->split.sure || report->split.early || !report->second.odometer_sure))
 		return false;
 	return report->sink.manner == NULL || (report->track.sure && report_manner_sure(report));
 }

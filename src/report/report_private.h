@@ -10,6 +10,7 @@
  *	  engine.c		engine and idling; driver.c: drivers' turns
  *	  wait.c		a place waits until these are known up to its time
  *	  track.c		teleports are taken out, places become legs; manner.c: driving style
+ *	  second.c		legs within one second become one
  *	  rest.c		it is known which legs are at rest
  *	  split.c		legs become trips, stops, unobserved legs; segment.c: their sums
  *
@@ -64,6 +65,8 @@ typedef struct ReportLeg
 	double		displacement;
 	double		metres;			/* distance, as far as it counts */
 	double		odometer_m;		/* NAN = not known */
+	double		top_kmh;		/* of the places after its first one; NAN = not said */
+	uint32_t	places;			/* so many are these */
 	bool		silent;
 	bool		slow;			/* it takes long, and its mean speed is no moving one */
 	bool		rest;
@@ -183,6 +186,16 @@ typedef struct ReportTrack
 	ReportHarshRun harsh[REPORT_TURN + 1];
 } ReportTrack;
 
+/* Legs of one second. */
+typedef struct ReportSecond
+{
+	bool		sure;			/* `from` has been handed on */
+	bool		odometer_sure;	/* of all legs after it */
+	ReportPlace from;			/* first place of the second */
+	bool		held;			/* there is a leg after it */
+	ReportLeg	leg;			/* sum of those */
+} ReportSecond;
+
 #define REPORT_BLOCK	64
 
 /* Where a place is on a sphere of radius 1; and a box of such. */
@@ -282,6 +295,7 @@ struct Report
 	ReportQueue waiting;		/* places */
 	int64_t		lent_m;			/* odometer of a record that is no place; -1 = none */
 	ReportTrack track;
+	ReportSecond second;
 	ReportRest	rest;
 	ReportSplit split;
 };
@@ -307,6 +321,22 @@ static inline bool
 report_fix_has_place(const ReportFix *fix)
 {
 	return !isnan(fix->lon);
+}
+
+/* Makes a top speed, NAN so far, that of something that may be faster. */
+static inline void
+report_take_top(double *top_kmh, double kmh)
+{
+	if (!isnan(kmh) && !(*top_kmh >= kmh))
+		*top_kmh = kmh;
+}
+
+/* Adds to a sum that is NAN before the first addend. */
+static inline void
+report_add_known(double *sum, double addend)
+{
+	if (!isnan(addend))
+		*sum = isnan(*sum) ? addend : *sum + addend;
 }
 
 /* A speed that is not said moves nothing. */
@@ -368,6 +398,11 @@ extern void report_manner(Report *report, const ReportPlace *from, const ReportP
 extern void report_manner_end(Report *report);
 extern bool report_manner_sure(const Report *report);
 extern ReportTime report_manner_since(const Report *report);
+
+/* second.c */
+extern void report_second_first(Report *report, const ReportPlace *place);
+extern void report_second(Report *report, const ReportLeg *leg);
+extern void report_second_end(Report *report);
 
 /* rest.c */
 extern void report_rest_first(Report *report, const ReportPlace *place);

@@ -13,21 +13,6 @@ seconds(int64_t span)
 	return (double) span / 1e6;
 }
 
-static void
-take_top(double *top_kmh, const ReportPlace *place)
-{
-	if (!isnan(place->speed_kmh) && !(*top_kmh >= place->speed_kmh))
-		*top_kmh = place->speed_kmh;
-}
-
-/* Adds to a sum that is NAN before the first addend. */
-static void
-add_known(double *sum, double addend)
-{
-	if (!isnan(addend))
-		*sum = isnan(*sum) ? addend : *sum + addend;
-}
-
 /* Adds the drivers of the time between two places. */
 static void
 add_drivers(const Report *report, ReportSegment *segment, const ReportPlace *from,
@@ -158,7 +143,7 @@ begin(ReportSegment *segment, ReportKind kind, const ReportPlace *place)
 	segment->top_kmh = NAN;
 	segment->odometer_m = NAN;
 	segment->places = 1;
-	take_top(&segment->top_kmh, place);
+	report_take_top(&segment->top_kmh, place->speed_kmh);
 }
 
 static void
@@ -167,11 +152,11 @@ add(const Report *report, ReportSegment *segment, const ReportPlace *from, const
 	segment->until = leg->to.time;
 	segment->until_lon = leg->to.point.lon;
 	segment->until_lat = leg->to.point.lat;
-	take_top(&segment->top_kmh, &leg->to);
-	add_known(&segment->odometer_m, leg->odometer_m);
+	report_take_top(&segment->top_kmh, leg->top_kmh);
+	report_add_known(&segment->odometer_m, leg->odometer_m);
 	add_drivers(report, segment, from, &leg->to);
-	if (segment->places < UINT32_MAX)
-		segment->places++;
+	if (__builtin_add_overflow(segment->places, leg->places, &segment->places))
+		segment->places = UINT32_MAX;
 }
 
 /* Opens a trip or stop where nothing before is settled any more. */
@@ -263,6 +248,6 @@ report_tell_slice(Report *report, const ReportLeg *leg, ReportKind kind)
 		.metres = kind == REPORT_UNOBSERVED ? leg->displacement : leg->metres,
 		.odometer_m = leg->odometer_m,
 		.carried = kind == REPORT_TRIP && leg->carried,
-		.top_kmh = leg->to.speed_kmh
+		.top_kmh = leg->top_kmh
 	});
 }

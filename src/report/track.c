@@ -75,7 +75,9 @@ take(Report *report, const ReportPlace *place, double displacement)
 	const ReportOptions *options = &report->options;
 	ReportTrack *track = &report->track;
 	const ReportPlace *from = &track->last;
-	ReportLeg	leg = {.to = *place, .displacement = displacement};
+	ReportLeg	leg = {
+		.to = *place, .displacement = displacement, .top_kmh = place->speed_kmh, .places = 1
+	};
 
 	leg.silent = report_span(from->time, place->time) > options->max_gap;
 	leg.slow = report_slow(report, displacement, report_span(from->time, place->time));
@@ -90,7 +92,7 @@ take(Report *report, const ReportPlace *place, double displacement)
 		report_manner(report, from, place);
 	track->last = *place;
 	if (report->legs)
-		report_rest(report, &leg);
+		report_second(report, &leg);
 }
 
 /* Takes in the first place. */
@@ -104,7 +106,7 @@ take_first(Report *report, const ReportPlace *place)
 	track->first_at = place->time;
 	note_odometer(track, place);
 	if (report->legs && track->sure)
-		report_rest_first(report, place);
+		report_second_first(report, place);
 }
 
 /* Begins in the middle: with a place that the next one shows to be no teleport. */

@@ -57,6 +57,8 @@ CREATE UNLOGGED TABLE place (
     carried      boolean,
     odometer     bigint,
     odometer_m   double precision,  -- the leg's part
+    top          double precision,  -- of the leg's places after its first one
+    places       integer,           -- so many are these
     at_rest      boolean,
     kind         text,              -- of the leg: trip, stop, unobserved, nothing
     segment      integer,           -- n of the segment's first place
@@ -209,12 +211,42 @@ AS $$
            carried = coalesce(NOT a.known AND NOT b.known, false), at_rest = false
       FROM plain.place a, plain.parameter p
      WHERE a.device_id = b.device_id AND a.n = b.n - 1;
+$$;
+
+CREATE PROCEDURE work_out_distances()
+LANGUAGE sql
+SET search_path = plain, public
+AS $$
     UPDATE plain.place b
        SET metres = CASE WHEN b.silent OR plain.kmh(a.geom, a.at, b.geom, b.at) > p.plausible_kmh
                               OR b.displacement <= p.jitter_m AND a.speed < p.moving_kmh AND b.speed < p.moving_kmh THEN 0
                          ELSE b.displacement END
       FROM plain.place a, plain.parameter p
      WHERE a.device_id = b.device_id AND a.n = b.n - 1;
+$$;
+
+-- The legs of one second are one: of its places the first and the last stay.
+CREATE PROCEDURE work_out_seconds()
+LANGUAGE sql
+SET search_path = plain, public
+AS $$
+    WITH old AS (
+        DELETE FROM plain.place RETURNING *
+    ), within AS (
+        SELECT o.*, coalesce(NOT o.silent AND NOT lead(o.silent) OVER w AND date_trunc('second', o.since) = date_trunc('second', o.at)
+                             AND date_trunc('second', o.at) = date_trunc('second', lead(o.at) OVER w), false) AS within
+          FROM old o
+        WINDOW w AS (PARTITION BY o.device_id ORDER BY o.n)
+    ), numbered AS (
+        SELECT x.*, 1 + count(*) FILTER (WHERE NOT x.within) OVER (PARTITION BY x.device_id ORDER BY x.n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS k
+          FROM within x
+    )
+    INSERT INTO plain.place (device_id, n, at, geom, speed, moves, known, metres, odometer_m, top, places)
+    SELECT x.device_id, x.k, x.at, x.geom, x.speed, x.moves, x.known, s.metres, s.odometer_m, s.top, s.places
+      FROM numbered x
+      JOIN (SELECT y.device_id, y.k, sum(y.metres) AS metres, sum(y.odometer_m) AS odometer_m, max(y.speed) AS top, count(*) AS places
+              FROM numbered y GROUP BY y.device_id, y.k) s USING (device_id, k)
+     WHERE NOT x.within;
 $$;
 
 -- ------------------------------------------------------------------ 2. rest --
@@ -346,8 +378,8 @@ AS $$
                              THEN x.metres ELSE s.odometer - s.o_odometer END
       FROM said s
      CROSS JOIN LATERAL (
-        SELECT bool_or(l.silent) AS silent, sum(CASE WHEN l.kind = 'unobserved' THEN l.displacement ELSE l.metres END) AS metres
-          FROM plain.place l WHERE l.device_id = s.device_id AND l.n > s.o_n AND l.n <= s.n) x
+        SELECT bool_or(l.silent) AS silent, sum(CASE WHEN l.silent AND l.displacement >= r.stop_radius_m THEN l.displacement ELSE l.metres END) AS metres
+          FROM plain.place l, plain.parameter r WHERE l.device_id = s.device_id AND l.n > s.o_n AND l.n <= s.n) x
      CROSS JOIN plain.parameter p
      WHERE b.device_id = s.device_id AND b.n = s.n AND (s.o_n = s.n - 1 OR s.at - s.o_at <= p.max_gap);
 $$;
@@ -379,7 +411,7 @@ AS $$
       JOIN plain.place a ON a.device_id = g.device_id AND a.n = g.first
       JOIN plain.place z ON z.device_id = g.device_id AND z.n = g.last
      CROSS JOIN LATERAL (
-        SELECT max(b.speed) AS top_kmh, count(*) AS places,
+        SELECT max(CASE WHEN b.n = g.first THEN b.speed ELSE b.top END) AS top_kmh, sum(CASE WHEN b.n = g.first THEN 1 ELSE b.places END) AS places,
                -- On the near side of the antimeridian.
                percentile_cont(0.5) WITHIN GROUP (ORDER BY ST_X(b.geom) - 360 * round((ST_X(b.geom) - ST_X(a.geom)) / 360)) FILTER (WHERE b.chosen) AS lon,
                percentile_cont(0.5) WITHIN GROUP (ORDER BY ST_Y(b.geom)) FILTER (WHERE b.chosen) AS lat
@@ -529,9 +561,13 @@ BEGIN
     END LOOP;
     ANALYZE plain.place;
     CALL plain.work_out_legs();
+    CALL plain.work_out_distances();
+    CALL plain.work_out_odometer();
+    CALL plain.work_out_seconds();
+    CALL plain.work_out_legs();
+    ANALYZE plain.place;
     CALL plain.work_out_rest();
     CALL plain.work_out_kinds();
-    CALL plain.work_out_odometer();
     FOR tracker IN SELECT DISTINCT x.device_id FROM plain.record x LOOP
         CALL plain.work_out_engine(tracker);
         CALL plain.work_out_drivers(tracker);

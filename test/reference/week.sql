@@ -98,7 +98,7 @@ BEGIN
         odometer := floor(random() * 200000);
         WHILE at < until LOOP
             what := (ARRAY['drive', 'drive', 'drive', 'drive', 'wait', 'wait', 'park', 'park', 'park', 'crawl', 'silence', 'far',
-                           'tow', 'key', 'reset', 'hop'])[1 + floor(random() * 16)];
+                           'tow', 'key', 'reset', 'hop', 'burst'])[1 + floor(random() * 17)];
             -- Nights are long.
             IF random() < 0.1 THEN
                 at := at + interval '8 h';
@@ -131,8 +131,14 @@ BEGIN
             ignition := CASE tracker % 5 WHEN 0 THEN NULL WHEN 1 THEN ignition AND tracker > 1 ELSE ignition END;
             kmh := 10 + 90 * random();
             WHILE at < ends AND what NOT IN ('silence', 'far', 'reset') LOOP
-                at := date_trunc('second', at + make_interval(secs => every * (0.8 + 0.4 * random())));
-                IF what IN ('drive', 'tow') THEN
+                at := CASE WHEN what = 'burst' THEN at + 0.2 * ceil(2 * random()) * interval '1 s'
+                           ELSE date_trunc('second', at + make_interval(secs => every * (0.8 + 0.4 * random()))) END;
+                IF what = 'burst' THEN
+                    -- Many records a second.
+                    y := y + 3 * random();
+                    odometer := odometer + 2;
+                    CALL put(tracker, at, x + shake * (random() - 0.5), y, random() * 20, ignition, driver, odometer);
+                ELSIF what IN ('drive', 'tow') THEN
                     kmh := greatest(0, kmh + (random() - 0.5) * 20);
                     heading := heading + (random() - 0.5) * 0.6;
                     x := x + cos(heading) * kmh / 3.6 * every;

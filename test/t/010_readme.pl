@@ -197,13 +197,13 @@ foreach my $line (split /\n/, $text)
 	}
 }
 
-# A truck, every 30 s from 06:00: it drives, is refuelled 200 l at 08:02, drives, and
+# A truck, every 30 s from 06:00: it drives, is refuelled 200 l at 08:02 with the engine on, drives, and
 # loses 45 l while it is parked, from 13:00 to 14:00.
 $node->safe_psql('fleet', q{
 	INSERT INTO pt621.device (ident, groups) VALUES ('3000001', '{trucks}');
 	INSERT INTO pt621.position (device_id, fix_time, geom, speed_kmh, ignition, inputs, adc, driver)
 	SELECT d.id, '2017-05-17 06:00'::timestamptz + i * interval '30 s', ST_Point(13 + m.driven / 67.9, 52.4, 4326),
-	       CASE WHEN m.moves THEN 60 ELSE 0 END, m.moves, '0000',
+	       CASE WHEN m.moves THEN 60 ELSE 0 END, t.at <= 240, '0000',
 	       ARRAY[round(180 + 9.1875 * least(l.litres, 160) + 9.375 * greatest(l.litres - 160, 0)), 600 + i % 10]::integer[],
 	       CASE i WHEN 0 THEN 'A1B2C3' END
 	  FROM pt621.device d,

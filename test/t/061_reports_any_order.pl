@@ -45,7 +45,14 @@ CREATE FUNCTION plain.said() RETURNS SETOF text LANGUAGE sql STABLE SET extra_fl
      UNION ALL SELECT 'idling ' || s::text FROM public.pt621_idling() s
      UNION ALL SELECT 'driver ' || s::text FROM public.pt621_drivers() s
      UNION ALL SELECT 'behaviour ' || s::text FROM public.pt621_behaviour() s
+     UNION ALL SELECT 'manoeuvre ' || s::text FROM public.pt621_manoeuvres() s
      UNION ALL SELECT 'fuel ' || s::text FROM public.pt621_fuel_events() s
+     UNION ALL SELECT 'level ' || s::text FROM public.pt621_fuel() s
+     UNION ALL SELECT 'balance ' || s::text FROM public.pt621_fuel_balance() s
+     UNION ALL SELECT format('sensor %s %s %s', d.id, n, s) FROM pt621.device d, unnest('{battery,odometer_m,satellites}'::text[]) n, public.pt621_sensor(d.id, n) s
+     UNION ALL SELECT format('sensor %s fuel %s', c.device_id, s) FROM pt621.calibration c, public.pt621_sensor(c.device_id, c.name) s
+     UNION ALL SELECT format('track %s %s', d.id, s) FROM pt621.device d, public.pt621_track(d.id) s
+     UNION ALL SELECT format('meeting %s %s %s', d.id, n, s) FROM pt621.device d, unnest('{1,2,6}'::integer[]) n, public.pt621_meetings(d.id, d.id + n, within_m => 50000) s
      UNION ALL SELECT 'overspeed ' || s::text FROM public.pt621_overspeeds() s
      UNION ALL SELECT 'visit ' || s::text FROM public.pt621_visits() s
      UNION ALL SELECT 'ride ' || s::text FROM pt621.geofence f, public.pt621_rides(f.id, f.id) s WHERE f.name IN ('depot', 'school', 'town')
@@ -191,6 +198,8 @@ SELECT k.what FROM unnest('{engine,idle,driver}'::text[]) k (what)
  WHERE (SELECT count(*) FROM plain.span s WHERE s.what = k.what) < 10
  UNION ALL
 SELECT 'refuel' WHERE NOT EXISTS (SELECT FROM pt621_fuel_events() f WHERE f.kind = 'refuel')
+ UNION ALL
+SELECT w FROM unnest('{manoeuvre,level,balance,sensor,track,meeting}'::text[]) w WHERE NOT EXISTS (SELECT FROM plain.first_said f WHERE f.line LIKE w || ' %')
  UNION ALL
 SELECT 'towed' WHERE NOT EXISTS (SELECT FROM plain.segment s WHERE s.carried_s > 0)
 SQL

@@ -149,7 +149,8 @@ sql(q{
 	INSERT INTO pt621.event (kind, device_id, at, until, geom, detail)
 	VALUES ('overspeed', 1, '2026-02-16 08:01:40', '2026-02-16 08:02:30', ST_Point(13.03, 52.5, 4326), '{"limit_kmh": 50, "peak_kmh": 73}'),
 	       ('ignition_on', 1, '2026-02-16 08:00', NULL, ST_Point(13, 52.5, 4326), NULL);
-	INSERT INTO pt621.event (kind, code, object, device_id, at) VALUES ('alarm', 'CPA', 'power_cut', 2, '2026-02-16 08:30'), ('alarm', 'PHO', 'photo', 2, '2026-02-16 08:35');
+	INSERT INTO pt621.event (kind, code, object, device_id, at) VALUES ('alarm', 'CPA', 'power_cut', 2, '2026-02-16 08:30'), ('alarm', 'PHO', 'photo', 2, '2026-02-16 08:35'),
+	       ('sensor_alarm', NULL, 'too warm', 2, '2026-02-16 08:25'), ('maintenance_due', NULL, 'oil', 2, '2026-02-16 08:25');
 	SET session_replication_role = origin;
 	INSERT INTO pt621.geofence (name, geom, radius_m, valid)
 	VALUES ('Depot', ST_Point(13.18, 52.56, 4326), 500, '(,)'), ('Elsewhere', ST_Point(2, 40, 4326), 500, '(,)'),
@@ -171,9 +172,11 @@ is(text_of($page, '#span'), "2026-02-16 09:00:00 \x{2013} 09:50:00", 'from when 
 like(text_of($page, '#notes'), qr/Times are Europe\/Berlin\./, 'which the page names');
 is_deeply(texts_of($page, '#trackers button'), [ 'Van 1', 'A1002' ], 'the legend lists the trackers, by name or ident');
 is_deeply(texts_of($page, '#ramp > div'), [ 0, 20, 40, 60, 80, 100, '120+' ], 'the legend of speeds');
-is_deeply(texts_of($page, '#layers label'), [ 'Stops (1)', 'Alarms (2)', 'Photos (1)', 'Fences (2)' ], 'the legend of signs');
+is_deeply(texts_of($page, '#layers label'), [ 'Stops (1)', 'Alarms (2)', 'Overspeeds (1)', 'Photos (1)', 'Fences (2)' ], 'the legend of signs');
 is_deeply(texts_of($page, '.fence-name'), [ 'Depot', 'Yard' ], 'fences that are near, and hold: a circle, a polygon');
 is($page->evaluate('document.querySelectorAll("#marks .alarm").length'), 2, 'alarms are on the map, of the events');
+is(sql("SELECT sum(alarms) FROM pt621_summary(period => '[2026-02-16,2026-02-17)')"), 2, 'as many as in a summary');
+is($page->evaluate('document.querySelectorAll("#marks .overspeed").length'), 1, 'and overspeeds');
 is($page->evaluate('document.querySelectorAll("#marks .photo").length'), 1, 'and where a photo was announced');
 is($page->evaluate('document.querySelectorAll("#marks .stop").length'), 1, 'and stops');
 
@@ -262,7 +265,7 @@ $page->click('#zoom-all');
 
 my $alarm = box($page, '#marks .alarm');
 $page->drag($alarm->[0] + $alarm->[2] / 2, $alarm->[1] + $alarm->[3] / 2, 0, 0);
-like(join('|', @{ texts_of($page, '#card-text > *') }), qr/^(overspeed|alarm: power cut)\|(Van 1|A1002)\|/, 'a click on a sign tells what it is');
+like(join('|', @{ texts_of($page, '#card-text > *') }), qr/^(alarm: power cut|sensor alarm: too warm)\|(Van 1|A1002)\|/, 'a click on a sign tells what it is');
 $page->click('#card-close');
 $page->evaluate('document.querySelectorAll("#lists details").forEach(list => { list.open = true; })');
 $page->evaluate('[...document.querySelectorAll("#lists button")].find(row => row.textContent.includes("overspeed")).focus()');
@@ -405,9 +408,9 @@ is(text_of($page, 'h1'), $title, 'hostile: title');
 is($page->evaluate('document.title'), $title, 'hostile: title of the window');
 is_deeply(texts_of($page, '#trackers button'), \@hostile, 'hostile: names of trackers');
 is_deeply([ sort @{ texts_of($page, '.fence-name') } ], [ sort @hostile ], 'hostile: names of fences');
-my $alarms = $page->evaluate('[...[...document.querySelectorAll("#lists details")].find(list => list.textContent.startsWith("Alarms"))'
+my $alarms = $page->evaluate('[...[...document.querySelectorAll("#lists details")].find(list => list.textContent.startsWith("Other events"))'
 	  . '.querySelectorAll("button span:first-child")].map(node => node.textContent)');
-is_deeply([ sort @$alarms ], [ sort map { s/_/ /gr . ": $_" } @hostile ], 'hostile: alarms');
+is_deeply([ sort @$alarms ], [ sort map { s/_/ /gr . ": $_" } @hostile ], 'hostile: events');
 $page->evaluate('[...document.querySelectorAll("#lists button")].forEach(row => row.click())');
 is_deeply($page->evaluate('["script", "img", "iframe", "link", "[onload], [onerror], [onclick]"].map(name => document.querySelectorAll(name).length)'),
 	[ 2, 0, 0, 1, 0 ], 'hostile: no element but the page\'s own');
@@ -456,7 +459,7 @@ $text = map_text("'{21,22,23}'");
 cmp_ok(length $text, '<', 2_000_000, 'that of three trackers and 164,643 places: ' . length $text);
 $page = open_text($text);
 like(text_of($page, '#left-out'), qr/of 164\x{202f}643 places are shown\./, 'it says that places were left out');
-like(text_of($page, '#left-out'), qr/1\x{202f}000 of 1\x{202f}500 alarms and photos are shown\./, 'and alarms');
+like(text_of($page, '#left-out'), qr/1\x{202f}000 of 1\x{202f}500 events are shown\./, 'and events');
 like(text_of($page, '#notes'), qr/no place is more than \d+\.?\d*\xa0m off/, 'and how far off a place is at most');
 my ($off) = text_of($page, '#notes') =~ /more than ([\d.]+)\xa0m off/;
 foreach my $seconds (600_000, 1_234_560)

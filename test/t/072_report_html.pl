@@ -272,10 +272,20 @@ like(join(' ', texts($silent, 'main')), qr/Nothing is known of this time/, 'a ti
 is_deeply([ $silent->messages ], [], 'is no error');
 $silent->close;
 
+# After all time, or before, nothing is known, of one tracker or of all.
+foreach my $period (q{'[infinity,)'}, q{'(,-infinity]'}, q{'[infinity,infinity]'}, q{'[-infinity,-infinity]'})
+{
+	foreach my $devices ("'{$first}'", 'NULL', "'{$first,9000}'")
+	{
+		like(ask("SELECT pt621_report_html($devices, $period)"), qr/There are no positions of this time.*Nothing is known of this time/s, "$period of $devices");
+	}
+}
+
 ask(q{UPDATE pt621.device SET time_zone = 'Mars/Olympus' WHERE id = 9000});
 ask(q{INSERT INTO pt621.event (device_id, kind, at, until, object, detail, superseded_at) VALUES
 	(9000, 'overspeed', '2018-01-01 10:00+00', '2018-01-01 10:05+00', NULL, '{"peak_kmh": 97.26, "limit_kmh": 80}', NULL),
 	(9000, 'overspeed', '2018-01-01 10:30+00', '2018-01-01 10:35+00', NULL, '{"peak_kmh": 99, "limit_kmh": 80}', now()),
+	(9000, 'alarm', '2018-01-01 10:40+00', NULL, 'photo', NULL, NULL),
 	(9000, 'sensor_alarm', '2018-01-01 11:00+00', NULL, } . quoted($HOSTILE) . q{, '{"value": 13, "unit": "C", "threshold": 8}', NULL)});
 my $mars = report(q{'{9000}', '[2018-01-01,2018-01-02)'});
 like(join(' ', texts($mars, '.tracker > header')), qr/times of UTC/, 'a time zone that does not exist is UTC');

@@ -15,6 +15,15 @@ sub psql
 	return $node->safe_psql('postgres', shift);
 }
 
+# Sends all of it by one write.
+sub tells
+{
+	my ($socket, @bytes) = @_;
+
+	PT621::put($socket, join '', @bytes);
+	return;
+}
+
 # So many bytes that are a JPEG, each time others.
 sub picture
 {
@@ -65,7 +74,7 @@ sub serve
 
 		push @asked, $offset;
 		$at = $offset + $count;
-		PT621::put($socket, piece($picture, $offset, $count, $numbers ? $numbers->($offset, $count) : undef));
+		tells($socket, piece($picture, $offset, $count, $numbers ? $numbers->($offset, $count) : undef));
 	}
 	return @asked;
 }
@@ -98,7 +107,7 @@ sub bytes_are
 my $one = $node->tcp;
 my $picture = picture(3000);
 
-PT621::put($one, record(ident => '2001', code => 'IN1', time => '120000.000'), announcement('2001', 3000, 1));
+tells($one, record(ident => '2001', code => 'IN1', time => '120000.000'), announcement('2001', 3000, 1));
 is(join(' ', serve($one, $picture)), '0 960 1920 2880', 'a photo is fetched by itself');
 photo_is('2001', 'complete|3000|3000||', '... to its end');
 bytes_are('2001', $picture, '... byte for byte');
@@ -107,12 +116,12 @@ is(psql('SELECT count(*) FROM pt621.photo_piece'), 0, '... and nothing lies abou
 
 # Positions come in between, and are not held up.
 $picture = picture(2000);
-PT621::put($one, announcement('2001', 2000, 2));
+tells($one, announcement('2001', 2000, 2));
 my ($offset, $count) = asked($one);
 
-PT621::put($one, record(ident => '2001', time => '120001.000'), piece($picture, $offset, $count), record(ident => '2001', time => '120002.000'));
+tells($one, record(ident => '2001', time => '120001.000'), piece($picture, $offset, $count), record(ident => '2001', time => '120002.000'));
 ($offset, $count) = asked($one);
-PT621::put($one, delta(record(ident => '2001', time => '120002.000'), record(ident => '2001', time => '120003.000')), piece($picture, $offset, $count));
+tells($one, delta(record(ident => '2001', time => '120002.000'), record(ident => '2001', time => '120003.000')), piece($picture, $offset, $count));
 serve($one, $picture);
 photo_is('2001', 'complete|2000|2000||', 'records between the pieces do not matter');
 is(psql(q{SELECT count(*) FROM pt621.position WHERE fix_time BETWEEN '2024-03-15 12:00:01Z' AND '2024-03-15 12:00:03Z'}), 3, '... nor pieces to records');
@@ -122,9 +131,9 @@ is(psql(q{SELECT count(*) FROM pt621.position WHERE fix_time BETWEEN '2024-03-15
 # ---------------------------------------------------------------------------
 
 $picture = picture(4000);
-PT621::put($one, announcement('2001', 4000));
+tells($one, announcement('2001', 4000));
 ($offset, $count) = asked($one);
-PT621::put($one, piece($picture, $offset, $count));
+tells($one, piece($picture, $offset, $count));
 ($offset, $count) = asked($one);
 close($one);
 photo_is('2001', 'fetching|960|4000|[960,4000)|', 'when the connection ends, what has come is kept');
@@ -133,20 +142,20 @@ $node->restart;
 $node->wait_open;
 my $two = $node->tcp;
 
-PT621::put($two, record(ident => '2001', time => '120004.000'));
+tells($two, record(ident => '2001', time => '120004.000'));
 is(join(' ', serve($two, $picture)), '960 1920 2880 3840', '... and it goes on there by another one, after a restart too');
 bytes_are('2001', $picture, '... byte for byte') if photo_is('2001', 'complete|4000|4000||', '... to its end');
 
 my $udp = $node->udp;
 
 $picture = picture(2500);
-PT621::put($udp, announcement('2002', 2500));
+tells($udp, announcement('2002', 2500));
 ($offset, $count) = asked($udp);
-PT621::put($udp, piece($picture, $offset, $count));
+tells($udp, piece($picture, $offset, $count));
 ($offset, $count) = asked($udp);
 my $moved = $node->udp;
 
-PT621::put($moved, record(ident => '2002', time => '120005.000'));
+tells($moved, record(ident => '2002', time => '120005.000'));
 is(join(' ', serve($moved, $picture)), '960 1920', 'UDP: it goes on at the new address');
 bytes_are('2002', $picture, '... byte for byte') if photo_is('2002', 'complete|2500|2500||', '... to its end');
 
@@ -155,98 +164,98 @@ bytes_are('2002', $picture, '... byte for byte') if photo_is('2002', 'complete|2
 # ---------------------------------------------------------------------------
 
 $picture = picture(3000);
-PT621::put($two, announcement('2001', 3000));
+tells($two, announcement('2001', 3000));
 serve($two, $picture, sub { $_[0] / 960 });
 photo_is('2001', 'complete|index', 'numbers that count pieces are understood', 'state, numbering');
 bytes_are('2001', $picture, '... byte for byte');
 
 $picture = picture(2000);
-PT621::put($two, announcement('2001', 2000));
-is(join(' ', map { ($offset, $count) = asked($two); PT621::put($two, piece($picture, $offset, $count, 0)); $offset } 1 .. 4), '0 960 960 1920',
+tells($two, announcement('2001', 2000));
+is(join(' ', map { ($offset, $count) = asked($two); tells($two, piece($picture, $offset, $count, 0)); $offset } 1 .. 4), '0 960 960 1920',
 	'numbers that are always 0 are believed to mean nothing when asking again gives no other');
 photo_is('2001', 'complete|none|the numbers of its pieces are neither offsets nor indexes: put together as they came', '... which is said', 'state, numbering, reason');
 bytes_are('2001', $picture, '... byte for byte');
 
 $picture = picture(3000);
-PT621::put($two, announcement('2001', 3000));
+tells($two, announcement('2001', 3000));
 foreach (1 .. 4)
 {
 	($offset, $count) = asked($two);
-	PT621::put($two, piece($picture, $offset, $count) x 2);
+	tells($two, piece($picture, $offset, $count) x 2);
 }
 photo_is('2001', 'complete|3000|3000||', 'pieces that come twice are taken once');
 bytes_are('2001', $picture, '... byte for byte');
 
 $picture = picture(1500);
-PT621::put($two, announcement('2001', 1500));
+tells($two, announcement('2001', 1500));
 while (1)
 {
 	($offset, $count) = asked($two);
-	PT621::put($two, piece($picture, $offset, $count < 400 ? $count : 400));
+	tells($two, piece($picture, $offset, $count < 400 ? $count : 400));
 	last if $offset + 400 >= 1500;
 }
 photo_is('2001', 'complete|1500|1500||', 'pieces may be shorter than asked for');
 bytes_are('2001', $picture, '... byte for byte');
 
 $picture = picture(2000);
-PT621::put($two, announcement('2001', 2000));
+tells($two, announcement('2001', 2000));
 ($offset, $count) = asked($two);
-PT621::put($two, piece($picture, 960, 960));
+tells($two, piece($picture, 960, 960));
 ($offset, $count) = asked($two);
 is($offset, 0, 'a piece that was not asked for is not taken for the one that was');
-PT621::put($two, piece($picture, $offset, $count));
+tells($two, piece($picture, $offset, $count));
 serve($two, $picture);
 photo_is('2001', 'complete|2000|2000||', '... and the photo comes nevertheless');
 bytes_are('2001', $picture, '... byte for byte');
 
 $picture = picture(1000);
-PT621::put($two, announcement('2001', 3000));
+tells($two, announcement('2001', 3000));
 foreach (1 .. 5)
 {
 	($offset, $count) = asked($two);
-	PT621::put($two, piece($picture, $offset, $count));
+	tells($two, piece($picture, $offset, $count));
 }
 photo_is('2001', 'failed|1000|3000|[1000,3000)', 'a size that was too large: what there is is kept, and it is said what is missing',
 	'p.state, p.received, p.size, p.missing');
 is(psql('SELECT pt621_photo_file(max(id)) = ' . PT621::bytea($picture) . ' FROM pt621.photo'), 't', '... and can be looked at');
 
 $picture = picture(1500);
-PT621::put($two, announcement('2001', 1000));
+tells($two, announcement('2001', 1000));
 ($offset, $count) = asked($two);
 is("$offset $count", '0 960', 'a size that was too small: no more is asked for');
-PT621::put($two, piece($picture, 0, 960));
+tells($two, piece($picture, 0, 960));
 ($offset, $count) = asked($two);
 is("$offset $count", '960 40', '... nor');
-PT621::put($two, piece($picture, 960, 540));
+tells($two, piece($picture, 960, 540));
 photo_is('2001', 'failed|the JPEG has no end: it is cut short, or of several pictures; more bytes came than were announced', '... and it is said',
 	'p.state, p.reason');
 
-PT621::put($two, announcement('2001', 100));
+tells($two, announcement('2001', 100));
 asked($two);
-PT621::put($two, piece('x' x 100, 0, 100));
+tells($two, piece('x' x 100, 0, 100));
 photo_is('2001', 'failed|not a JPEG: it begins with \x78787878|100', 'what is no JPEG is kept as it is', 'state, reason, length(jpeg)');
 
-PT621::put($two, announcement('2001', 0));
+tells($two, announcement('2001', 0));
 photo_is('2001', 'failed|it had no picture', 'a photo of no byte is none', 'state, reason') if ++$shot;
-PT621::put($two, announcement('2001', 99999999));
+tells($two, announcement('2001', 99999999));
 photo_is('2001', 'failed|larger than pt621.max_photo_size', 'nor is one without measure', 'state, reason');
 
 # A tracker that reports, but never sends a piece.
 $shot++;
-PT621::put($two, announcement('2001', 5000));
+tells($two, announcement('2001', 5000));
 foreach my $try (1 .. 3)
 {
 	is((asked($two))[0], 0, "asked for the first piece, try $try");
-	PT621::put($two, record(ident => '2001', time => sprintf('1201%02d.000', $try)));
+	tells($two, record(ident => '2001', time => sprintf('1201%02d.000', $try)));
 }
 photo_is('2001', 'failed|0|5000|[0,5000)|no answer to the last requests for the bytes from 0 on', 'a photo that does not come is given up');
 
 # The first is fetched first.
 my ($left, $right) = (picture(1200), picture(1100));
 
-PT621::put($two, announcement('2001', 1200, 1));
+tells($two, announcement('2001', 1200, 1));
 $shot++;
-PT621::put($two, announcement('2001', 1100, 2));
+tells($two, announcement('2001', 1100, 2));
 serve($two, $left);
 serve($two, $right);
 $node->becomes(q{SELECT string_agg(concat_ws(' ', camera, state, size), ', ' ORDER BY id) FROM (SELECT * FROM pt621.photo ORDER BY id DESC LIMIT 2) p},
@@ -259,22 +268,22 @@ $node->becomes(q{SELECT string_agg(concat_ws(' ', camera, state, size), ', ' ORD
 $node->configure('pt621.fetch_photos' => 'off');
 $node->settle;
 $picture = picture(500);
-PT621::put($two, announcement('2001', 500));
+tells($two, announcement('2001', 500));
 photo_is('2001', 'announced', 'nothing is fetched where that is switched off', 'state');
 psql(q{SELECT pt621_send(id, 'version') FROM pt621.device WHERE ident = '2001'});
 is(PT621::heard($two), '#VER', '... but commands are sent');
 $node->configure('pt621.fetch_photos' => 'on');
 $node->settle;
-PT621::put($two, record(ident => '2001', time => '120201.000'));
+tells($two, record(ident => '2001', time => '120201.000'));
 serve($two, $picture);
 photo_is('2001', 'complete', '... until it is switched on again', 'state');
 
 # The alarm that caused it, also when it comes later.
 my @then = gmtime(time() - 5);
 
-PT621::put($two, announcement('2001', 0));
+tells($two, announcement('2001', 0));
 $node->becomes(q{SELECT state, alarm FROM pt621.picture ORDER BY photo_id DESC LIMIT 1}, 'failed|', 'no alarm has caused it');
-PT621::put($two, record(ident => '2001', code => 'IN1', time => strftime('%H%M%S.000', @then), date => strftime('%d%m%y', @then)));
+tells($two, record(ident => '2001', code => 'IN1', time => strftime('%H%M%S.000', @then), date => strftime('%d%m%y', @then)));
 $node->becomes(q{SELECT alarm FROM pt621.picture ORDER BY photo_id DESC LIMIT 1}, 'sos', '... until it is heard of');
 
 # A photo asked for is the answer.
@@ -282,7 +291,7 @@ my $id = psql(q{SELECT pt621_send(id, 'photo') FROM pt621.device WHERE ident = '
 
 PT621::heard($two);
 $shot++;
-PT621::put($two, announcement('2001', 0, 3));
+tells($two, announcement('2001', 0, 3));
 $node->becomes("SELECT state, answer[1] ~ 'PHO0-3' FROM pt621.command WHERE id = $id", 'answered|t', 'the announcement answers the command for a photo');
 
 $node->stop;

@@ -116,6 +116,7 @@ naive_same(const Naive *naive, const ReportSegment *segment, int first, int end)
 	double		carried = 0;
 	double		top = naive->places[first].speed_kmh;
 	char		sort = naive->sort[first];
+	int			places = 1;
 
 	for (int i = first; i < end; i++)
 	{
@@ -126,7 +127,8 @@ naive_same(const Naive *naive, const ReportSegment *segment, int first, int end)
 			odometer = isnan(odometer) ? naive->odometer[i] : odometer + naive->odometer[i];
 		if (sort == 'T' && from[0].ignition == 0 && from[1].ignition == 0)
 			carried += (double) (from[1].time - from[0].time) / 1e6;
-		top = fmax(top, from[1].speed_kmh);
+		top = fmax(top, naive->top[i]);
+		places += naive->leg_places[i];
 	}
 	return segment->kind == (sort == 'T' ? REPORT_TRIP : sort == 'S' ? REPORT_STOP : REPORT_UNOBSERVED) &&
 		segment->from == naive->places[first].time && segment->until == naive->places[end].time &&
@@ -136,7 +138,7 @@ naive_same(const Naive *naive, const ReportSegment *segment, int first, int end)
 		same_number(segment->top_kmh, top) && fabs(segment->carried_s - carried) < 1e-6 &&
 		segment->engine_s == naive_overlap(naive, REPORT_ENGINE, segment->from, segment->until) &&
 		segment->idle_s == naive_overlap(naive, REPORT_IDLE, segment->from, segment->until) &&
-		segment->places == (uint32_t) (end - first + 1);
+		segment->places == (uint32_t) places;
 }
 
 /* Tells whether a report says what the rules say. */

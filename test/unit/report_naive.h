@@ -21,11 +21,14 @@ typedef struct Naive
 	ReportFix	records[NAIVE_MAX];
 	int			records_count;
 
-	/* without teleports */
+	/* without teleports; in the end of a second the first and the last one */
 	ReportFix	places[NAIVE_MAX];
 	int			places_count;
 
-	/* leg i leads from place i to place i + 1 */
+	/* leg i leads from place i to place i + 1; of the places after the first one, which a
+	 * leg of a whole second may have more of, count and top speed */
+	int			leg_places[NAIVE_MAX];
+	double		top[NAIVE_MAX];
 	double		displacement[NAIVE_MAX];
 	double		metres[NAIVE_MAX];
 	double		odometer[NAIVE_MAX];
@@ -238,6 +241,51 @@ naive_odometer(Naive *naive)
 	}
 }
 
+/* Tells whether a place is neither the first nor the last of its second. */
+static bool
+naive_within(const Naive *naive, int place)
+{
+	const ReportFix *at = &naive->places[place];
+
+	if (place == 0 || place == naive->places_count - 1 || naive->silent[place - 1] || naive->silent[place])
+		return false;
+	return floor((double) at[-1].time / 1e6) == floor((double) at[0].time / 1e6) &&
+		floor((double) at[1].time / 1e6) == floor((double) at[0].time / 1e6);
+}
+
+/* 1. The legs of one second are one. */
+static void
+naive_seconds(Naive *naive)
+{
+	static Naive all;
+	int			count = 0;
+
+	all = *naive;
+	for (int i = 0; i + 1 < all.places_count; i++)
+	{
+		if (!naive_within(&all, i))
+		{
+			naive->places[count] = all.places[i];
+			naive->silent[count] = all.silent[i];
+			naive->metres[count] = 0;
+			naive->odometer[count] = NAN;
+			naive->leg_places[count] = 0;
+			naive->top[count] = NAN;
+			count++;
+		}
+		naive->places[count] = all.places[i + 1];
+		naive->displacement[count - 1] = naive_distance(&naive->places[count - 1], &naive->places[count]);
+		naive->metres[count - 1] += all.metres[i];
+		if (!isnan(all.odometer[i]))
+			naive->odometer[count - 1] = all.odometer[i] +
+				(isnan(naive->odometer[count - 1]) ? 0 : naive->odometer[count - 1]);
+		naive->leg_places[count - 1]++;
+		naive->top[count - 1] = fmax(naive->top[count - 1], all.places[i + 1].speed_kmh);
+	}
+	if (count > 0)
+		naive->places_count = count + 1;
+}
+
 /* 2. Rest: every window there is. */
 static void
 naive_rest(Naive *naive)
@@ -424,6 +472,7 @@ naive_apply(Naive *naive, const ReportOptions *options, const ReportFix *fixes, 
 	naive_places(naive);
 	naive_legs(naive);
 	naive_odometer(naive);
+	naive_seconds(naive);
 	naive_rest(naive);
 	naive_stops(naive);
 	naive_trips(naive);

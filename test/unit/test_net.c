@@ -199,8 +199,8 @@ test_datagram_back(void)
 	uint8_t		answer[256];
 	ssize_t		size;
 
-	owner.on_bytes = ECHO;
 	udp = client(SOCK_DGRAM, start(&owner, NULL));
+	owner.on_bytes = ECHO;
 	send_gram(udp, 110);
 	PUMP_UNTIL(&owner, owner.ngrams >= 1);
 	is_int(owner.answered, 1, "a datagram is answered");

@@ -63,6 +63,27 @@ parked(size_t i, ReportFix *fix)
 	fix->speed_kmh = 0;
 }
 
+/* One that visits the corners of a triangle in turn: all are near each other, and no box
+ * of them tells. */
+static void
+triangle(size_t i, ReportFix *fix)
+{
+	static const double corners[3][2] = {{0, 0}, {190, 0}, {95, 164.5}};
+
+	fix->time = (int64_t) i * 1000;
+	fix->lon = corners[i % 3][0] / 111195 / cos(50 * M_PI / 180);
+	fix->lat += corners[i % 3][1] / 111195;
+	fix->speed_kmh = 5;
+}
+
+/* The same, once a second. */
+static void
+slow_triangle(size_t i, ReportFix *fix)
+{
+	triangle(i, fix);
+	fix->time *= 1000;
+}
+
 /* One that roams over a yard as wide as a stop may be. */
 static void
 yard(size_t i, ReportFix *fix)
@@ -138,10 +159,16 @@ main(void)
 	is_int((long long) told.segments_count, 400, "trips and stops in turn");
 
 	run(300000, parked);
-	ok(compared < 700000, "parked, 1,000 records a second: %llu looks",
+	ok(compared < 1400, "parked, 1,000 records a second: %llu looks",
 	   (unsigned long long) compared);
 	run(300000, yard);
-	ok(compared < 300000 * 400, "in a yard: %llu looks", (unsigned long long) compared);
+	ok(compared < 600 * 360, "in a yard: %llu looks", (unsigned long long) compared);
+	run(60000, triangle);
+	ok(compared < 120 * 120 && told.bytes < 400000,
+	   "from corner to corner, 1,000 times a second: %llu looks, %zu bytes",
+	   (unsigned long long) compared, told.bytes);
+	run(60000, slow_triangle);
+	ok(compared < 60000 * 190, "and once a second: %llu looks", (unsigned long long) compared);
 
 	run(300000, twins);
 	ok(told.bytes < 40000000, "legs that are no distance: %zu bytes", told.bytes);

@@ -9,7 +9,7 @@
 #include "report_compare.h"
 #include "tap.h"
 
-#define TRACKS		3000
+#define TRACKS		5000
 #define FIXES_MAX	1000
 
 typedef enum Mood
@@ -51,7 +51,7 @@ about(double middle, double spread)
 /* A habit of a tracker: what it sends, and how often. */
 typedef struct Habit
 {
-	int			step_s;
+	int			step_ms;
 	double		jitter;			/* degrees */
 	bool		speeds;
 	bool		ignition;
@@ -117,7 +117,7 @@ add_phase(const Habit *habit, ReportFix *fix, Mood mood)
 		fix->driver = below(4);
 	for (int i = 0; i < count; i++)
 	{
-		double		step = habit->step_s + (below(4) == 0 ? below(habit->step_s) : 0);
+		double		step = (habit->step_ms + (below(4) == 0 ? below(habit->step_ms) : 0)) / 1e3;
 		double		degrees = kmh * step / 400000;
 
 		fix->time += S(step) + (below(20) == 0 ? 500000 : 0);
@@ -142,9 +142,9 @@ add_phase(const Habit *habit, ReportFix *fix, Mood mood)
 static void
 make_track(void)
 {
-	static const int steps[] = {1, 5, 10, 10, 30, 60, 200, 1200};
+	static const int steps[] = {100, 400, 1000, 5000, 10000, 10000, 30000, 60000, 200000, 1200000};
 	Habit		habit = {
-		.step_s = steps[below(8)],
+		.step_ms = steps[below(10)],
 		.jitter = below(3) ? 0.00005 : below(2) ? 0.0004 : 0.0009,
 		.speeds = below(4) > 0,
 		.ignition = below(4) > 0,
