@@ -30,7 +30,7 @@ COMMENT ON FUNCTION @extschema@.pt621_text_degrees(text, text, text, text, boole
 -- longitude.  All repetitions are bounded, and none stands within another.
 CREATE FUNCTION @extschema@.pt621_text_patterns()
 RETURNS SETOF text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE ROWS 7
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE ROWS 6
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
