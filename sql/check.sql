@@ -125,6 +125,8 @@ SELECT pt621_check_heard('{"state": {"listener": {"state": "closed", "reason": "
 SELECT pt621_check_heard('{"state": {}, "frames": {"units": 0}}');
 SELECT pg_temp.drives('1007', 3);
 SELECT * FROM pg_temp.said(7);
+UPDATE pt621.device SET enabled = false WHERE id = 1;
+SELECT * FROM pg_temp.said(1, '{heard,policy}');
 SELECT pg_temp.drives('1009', 3, peer => '192.0.2.7');
 SELECT * FROM pg_temp.said(9, '{heard,policy}');
 -- archived before there was a row for it

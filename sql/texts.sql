@@ -88,6 +88,21 @@ SELECT clock_timestamp() AS began \gset
 SELECT count(*) FROM pg_temp.hostile h, pt621_text_place(h.message) p;
 SELECT clock_timestamp() - :'began' < interval '20 s' AS quickly;
 
+-- Whatever it is made of, it is no error, and no place that there is not.
+SELECT setseed(0.5);
+CREATE TABLE pg_temp.random AS
+SELECT n, string_agg(p.pieces[1 + floor(random() * cardinality(p.pieces))::integer], '') AS message
+  FROM generate_series(1, 3000) n, generate_series(1, 12 + n % 2),
+       (SELECT string_to_array('N|S|E|W|n|w|lat|lon|q=|@|#map=1/|ll=|-|+|.|,|, | |/|:|;|5|13|52|052|13.3777|52.5165|5230.9900|01322.6600|0.0|00|91|181|60|'
+                               '99999|1.1|%2C|speed 5km/h|speed:|loc:|e|$POS|q=52.5165,|N52.5165|52.5165N|E13.3777|W181.5|S90.1|13.3777E|lat:52.5|lon:13.3|lon:-180.0|N52 30.99|E013 22.66|0.0000,|0.0000', '|') || ARRAY[U&'\00B0', E'\n', '''', '"', '\'] AS pieces) p
+ GROUP BY n;
+SELECT count(*) > 100 AS enough, count(DISTINCT (p.lat, p.lon)) > 20 AS different
+  FROM pg_temp.random r, pt621_text_place(r.message) p WHERE p.lat IS NOT NULL;
+SELECT r.message, p.*
+  FROM pg_temp.random r, pt621_text_place(r.message) p
+ WHERE p.lat NOT BETWEEN -90 AND 90 OR p.lon NOT BETWEEN -180 AND 180 OR p.lat = 0 AND p.lon = 0 OR p.speed_kmh > 1000
+    OR (p.lat IS NULL) <> (p.lon IS NULL);
+
 -- --------------------------------------------------------------- 2. senders --
 
 INSERT INTO pt621.device (id, ident, phone, enabled)

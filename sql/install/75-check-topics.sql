@@ -15,7 +15,9 @@ BEGIN
         verdict := CASE s ->> 'state' WHEN 'online' THEN 'ok' WHEN 'silent' THEN 'note' ELSE 'problem' END;
         finding := format('last heard %s by %s%s; %s: %s', @extschema@.pt621_check_time(s ->> 'last_seen'), s ->> 'transport',
                           ' from ' || (s ->> 'peer'), s ->> 'state', s ->> 'reason');
-        IF verdict = 'problem' THEN
+        IF NOT (s ->> 'enabled')::boolean THEN
+            advice := 'See the topic policy.';
+        ELSIF verdict = 'problem' THEN
             advice := format('See that it has power, reception, and data on its SIM. By SMS it answers without data: SELECT pt621_sms(%s, ''position'').', s ->> 'id');
         ELSIF facts -> 'frames' ->> 'transports' = 'sms' THEN
             verdict := 'note';
@@ -69,7 +71,7 @@ BEGIN
     ELSIF s ->> 'ident' ~ '^[0-9]{15}$' AND s ->> 'imei' <> s ->> 'ident' THEN
         verdict := 'note';
         advice := 'Its id looks like an IMEI, and is not its own: see that it was not set up with that of another tracker.';
-    ELSIF s ->> 'imei' IS NULL AND s ->> 'last_seen' IS NOT NULL THEN
+    ELSIF s ->> 'imei' IS NULL AND s ->> 'ident' !~ '^[0-9]{15}$' AND s ->> 'last_seen' IS NOT NULL THEN
         advice := format('Ask it: SELECT pt621_send(%s, ''imei'').', s ->> 'id');
     END IF;
 END
