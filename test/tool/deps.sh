@@ -21,6 +21,7 @@ PACKAGES=(
 	libipc-run-perl
 	chromium
 	netcat-openbsd
+	socat
 	valgrind
 	gpsbabel
 	gdal-bin
