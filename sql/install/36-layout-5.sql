@@ -27,6 +27,7 @@ BEGIN
             argument      text,
             wire          text COLLATE "C" NOT NULL,
             transport     text NOT NULL DEFAULT 'data' CHECK (transport IN ('data', 'sms')),
+            output        smallint,
             cuts_engine   boolean NOT NULL DEFAULT false,
             force         boolean NOT NULL DEFAULT false,
             when_slow     boolean NOT NULL DEFAULT false,
@@ -49,6 +50,7 @@ BEGIN
             note          text
         );
         CREATE INDEX command_device ON pt621.command (device_id, id);
+        CREATE INDEX command_sent ON pt621.command (device_id, sent_at) WHERE state IN ('sending', 'sent', 'answered');
         -- What is still to be done: few rows, however many there were.
         CREATE INDEX command_queued ON pt621.command (device_id, id) WHERE state = 'queued';
         CREATE INDEX command_sending ON pt621.command (id) WHERE state = 'sending';
@@ -94,7 +96,7 @@ BEGIN
     END IF;
     IF to_regclass('pt621.photo_piece') IS NULL THEN
         CREATE TABLE pt621.photo_piece (
-            photo_id bigint NOT NULL,
+            photo_id bigint NOT NULL REFERENCES pt621.photo ON DELETE CASCADE,
             at       integer NOT NULL,
             bytes    bytea NOT NULL,
             PRIMARY KEY (photo_id, at)

@@ -22,6 +22,7 @@ BEGIN
     COMMENT ON COLUMN pt621.command.argument IS 'with what, by kind';
     COMMENT ON COLUMN pt621.command.wire IS 'as sent, without the # before and the line end behind it';
     COMMENT ON COLUMN pt621.command.transport IS 'data: by the tracker''s connection; sms: given to whoever asked, for a gateway';
+    COMMENT ON COLUMN pt621.command.output IS 'number of the output that it switches on or off; NULL = none, or it is not known';
     COMMENT ON COLUMN pt621.command.cuts_engine IS 'it switches device.engine_output on, or may';
     COMMENT ON COLUMN pt621.command.force IS 'cut the engine whatever the speed';
     COMMENT ON COLUMN pt621.command.when_slow IS 'where the engine must not be cut now, wait until it may';

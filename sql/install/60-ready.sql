@@ -67,6 +67,10 @@ DECLARE
     reason text;
 BEGIN
     PERFORM @extschema@.pt621_create_tables();
+    -- What was ordered of another database, or of this one long ago, is not sent.
+    UPDATE pt621.command c SET state = 'cancelled', reason = 'it was in a database that was restored or copied'
+     WHERE c.state IN ('queued', 'sending')
+       AND (SELECT l.ready_for IS DISTINCT FROM @extschema@.pt621_installation() FROM pt621.layout l);
     UPDATE pt621.layout SET ready_for = @extschema@.pt621_installation();
     reason := @extschema@.pt621_closed_reason();
     IF reason IS NOT NULL THEN

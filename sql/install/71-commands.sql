@@ -75,6 +75,11 @@ BEGIN
             USING ERRCODE = 'insufficient_privilege',
                   HINT = format('GRANT EXECUTE ON FUNCTION %s TO %I;', needed, current_user);
     END IF;
+    -- Nor what others' trackers do, by an error about them.
+    IF NOT EXISTS (SELECT FROM pt621.device d WHERE d.id = NEW.device_id) THEN
+        RAISE EXCEPTION 'there is no tracker % in pt621.device', NEW.device_id
+            USING ERRCODE = 'foreign_key_violation';
+    END IF;
     IF TG_OP = 'INSERT' THEN
         NEW.requested_at := now();
         NEW.requested_by := current_user;
@@ -110,10 +115,6 @@ BEGIN
       FROM pt621.device d
       LEFT JOIN pt621.device_state s ON s.device_id = d.id
      WHERE d.id = NEW.device_id;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no tracker % in pt621.device', NEW.device_id
-            USING ERRCODE = 'foreign_key_violation';
-    END IF;
     IF NEW.expires_at <= now() OR NEW.not_before >= NEW.expires_at THEN
         RAISE EXCEPTION 'the command would expire before it can be sent'
             USING ERRCODE = 'invalid_parameter_value',
@@ -129,6 +130,7 @@ BEGIN
         argument := tracker.engine_output;
     END IF;
     NEW.wire := rtrim(substr(convert_from(@extschema@.pt621_encode_command(NEW.kind, argument), 'SQL_ASCII'), 2), E'\r\n');
+    NEW.output := substring(NEW.wire FROM '^OPC([1-9]),[01]$');
     NEW.cuts_engine := coalesce(@extschema@.pt621_command_may_switch(NEW.wire, tracker.engine_output), false);
 
     -- Whatever it is called: who may not cut engines cannot do it by another kind.
@@ -139,8 +141,8 @@ BEGIN
                   HINT = format('GRANT EXECUTE ON FUNCTION pt621_may_send_%s TO %I;',
                                 CASE WHEN NEW.force THEN 'forced' ELSE 'engine_cut' END, NEW.requested_by);
     END IF;
-    -- What is stored in the tracker works when nobody asks any more.
-    IF NEW.cuts_engine AND NOT NEW.force AND NEW.wire ~* '^AN' THEN
+    -- What is no plain order may be stored in the tracker, for when nobody asks.
+    IF NEW.cuts_engine AND NOT NEW.force AND NEW.output IS NULL THEN
         RAISE EXCEPTION 'a command that cuts the engine later, at whatever speed'
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'force => true sends it all the same.';
@@ -191,6 +193,14 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    -- The last word about an output counts: an older one must not come after it.
+    UPDATE pt621.command c
+       SET state = 'cancelled', cancelled_by = n.requested_by, reason = format('superseded by command %s', n.id)
+      FROM (SELECT DISTINCT ON (w.device_id, w.output) w.id, w.device_id, w.output, w.requested_by
+              FROM new_row w
+             WHERE w.output IS NOT NULL
+             ORDER BY w.device_id, w.output, w.id DESC) n
+     WHERE c.device_id = n.device_id AND c.output = n.output AND c.id < n.id AND c.state = 'queued';
     PERFORM @extschema@.pt621_wake_listeners(array_agg(d.ident))
        FROM pt621.device d
       WHERE d.id IN (SELECT n.device_id FROM new_row n WHERE n.state = 'queued');
@@ -198,7 +208,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_command_wake() IS
-'the default trigger of pt621.command that has it sent when it is committed';
+'the default trigger of pt621.command that comes last: cancels older orders about the same output that are still queued, and has the new one sent when it is committed';
 
 CREATE FUNCTION @extschema@.pt621_send(
     device integer, command text, argument text DEFAULT NULL, expires_in interval DEFAULT '1 day',
@@ -235,7 +245,7 @@ COMMENT ON FUNCTION @extschema@.pt621_cancel(bigint) IS
 
 CREATE FUNCTION @extschema@.pt621_sms_password(device integer)
 RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER COST 100
+LANGUAGE plpgsql STABLE COST 100
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
@@ -243,7 +253,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_sms_password(integer) IS
-'the password of a tracker''s commands by SMS, six digits; of one that pt621.device_secret does not have, that of the factory';
+'the password of a tracker''s commands by SMS, six digits; of one that pt621.device_secret does not have, or that the caller may not see there, that of the factory; needs SELECT on that table';
 
 CREATE FUNCTION @extschema@.pt621_sms(
     device integer, command text, argument text DEFAULT NULL, force boolean DEFAULT false, note text DEFAULT NULL)
@@ -269,7 +279,9 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    -- By name where the line names one; else the one that waits longest.
+    -- By name where the line names one; else the one that waits longest.  One that
+    -- somebody else holds is not waited for, or all storing would: the archive has
+    -- the line.
     UPDATE pt621.command c
        SET state = 'answered',
            answered_at = coalesce(c.answered_at, pt621_take_answer.received_at),
@@ -283,14 +295,31 @@ BEGIN
                       AND (NOT named OR @extschema@.pt621_command_answered(q.wire, line))
                     ORDER BY @extschema@.pt621_command_answered(q.wire, line) DESC, q.answer IS NULL DESC,
                              CASE WHEN q.answer IS NULL THEN q.id ELSE -q.id END
-                    LIMIT 1)
+                    LIMIT 1
+                      FOR UPDATE SKIP LOCKED)
        AND coalesce(cardinality(c.answer), 0) < 100;
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_take_answer(integer, bigint, text, timestamptz, integer, boolean) IS
 'internal: adds a line to the answer of the command that it is for: one sent by this connection (NULL: by SMS) so many seconds before, at most; named: only to one that it names';
 
--- Few rows at any time, found by partial indexes.
+-- Whether something newer was ordered about the same output.
+CREATE FUNCTION @extschema@.pt621_command_superseded(command bigint, device integer, output smallint)
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN EXISTS (SELECT FROM pt621.command n
+                    WHERE n.device_id = device AND n.id > command AND n.output = pt621_command_superseded.output
+                      AND n.state NOT IN ('cancelled', 'expired'));
+END
+$function$;
+COMMENT ON FUNCTION @extschema@.pt621_command_superseded(bigint, integer, smallint) IS
+'internal: whether a later command of a tracker is about the same output, so that this one must not be sent again';
+
+-- Few rows at any time, found by partial indexes.  What others hold is for the next
+-- call: it does not wait.
 CREATE FUNCTION @extschema@.pt621_command_tick()
 RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -301,38 +330,50 @@ DECLARE
     changed integer;
     done    integer := 0;
 BEGIN
-    UPDATE pt621.command c SET state = 'expired' WHERE c.state = 'queued' AND c.expires_at <= now();
+    -- What has become due, or may be sent by now, or was committed without a word.
+    PERFORM @extschema@.pt621_wake_listeners(ARRAY(
+        SELECT d.ident
+          FROM pt621.device d
+         WHERE d.ident IN (SELECT o.ident FROM @extschema@.pt621_stat_connection() o)
+           AND EXISTS (SELECT FROM pt621.command c
+                        WHERE c.device_id = d.id AND c.state = 'queued' AND coalesce(c.not_before, '-infinity') <= now())));
+
+    UPDATE pt621.command c SET state = 'expired'
+     WHERE c.id IN (SELECT q.id FROM pt621.command q WHERE q.state = 'queued' AND q.expires_at <= now()
+                     LIMIT 1000 FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS done = ROW_COUNT;
 
     -- The listener says what became of one as soon as it has sent it.  Where it
-    -- did not, and its connections are gone, nobody knows.
+    -- did not, and its connection is gone, nobody knows.
     UPDATE pt621.command c
-       SET state = CASE WHEN c.attempts < c.max_attempts AND c.expires_at > now() THEN 'queued' ELSE 'failed' END,
+       SET state = CASE WHEN c.attempts < c.max_attempts AND c.expires_at > now()
+                             AND NOT @extschema@.pt621_command_superseded(c.id, c.device_id, c.output) THEN 'queued' ELSE 'failed' END,
            in_doubt = c.in_doubt + 1,
            reason = 'in doubt: the worker ended while it was being sent, so it may have been received'
-     WHERE c.state = 'sending'
-       AND c.sent_at < now() - interval '10 s'
-       AND NOT EXISTS (SELECT FROM @extschema@.pt621_stat_connection() o WHERE o.conn = c.conn);
+     WHERE c.id IN (SELECT q.id FROM pt621.command q
+                     WHERE q.state = 'sending' AND q.sent_at < now() - interval '10 s'
+                       AND (q.sent_at < now() - interval '2 minutes'
+                            OR NOT EXISTS (SELECT FROM @extschema@.pt621_stat_connection() o WHERE o.conn = q.conn))
+                     LIMIT 1000 FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS changed = ROW_COUNT;
     done := done + changed;
 
     UPDATE pt621.command c
        SET state = 'queued', reason = 'no answer to the last attempt'
-     WHERE c.state = 'sent' AND c.attempts < c.max_attempts AND c.expires_at > now()
-       AND c.sent_at < now() - make_interval(secs => @extschema@.pt621_answer_timeout());
+     WHERE c.id IN (SELECT q.id FROM pt621.command q
+                     WHERE q.state = 'sent' AND q.attempts < q.max_attempts AND q.expires_at > now()
+                       AND q.sent_at < now() - make_interval(secs => @extschema@.pt621_answer_timeout())
+                       AND NOT @extschema@.pt621_command_superseded(q.id, q.device_id, q.output)
+                     LIMIT 1000 FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS changed = ROW_COUNT;
     done := done + changed;
 
-    UPDATE pt621.photo p SET state = 'failed', reason = 'not fetched within 7 days'
-     WHERE p.state IN ('announced', 'fetching') AND p.announced_at < now() - interval '7 days';
+    UPDATE pt621.photo p SET state = 'failed', reason = concat_ws('; ', p.reason, 'not fetched within 7 days')
+     WHERE p.id IN (SELECT q.id FROM pt621.photo q
+                     WHERE q.state IN ('announced', 'fetching') AND q.announced_at < now() - interval '7 days'
+                     LIMIT 1000 FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS changed = ROW_COUNT;
     done := done + changed;
-
-    -- What has become due, or may be sent by now, or was committed without a word.
-    PERFORM @extschema@.pt621_wake_listeners(ARRAY(
-        SELECT d.ident FROM pt621.device d
-         WHERE d.id IN (SELECT c.device_id FROM pt621.command c
-                         WHERE c.state = 'queued' AND coalesce(c.not_before, '-infinity') <= now())));
     PERFORM @extschema@.pt621_fire_deferred(before);
     PERFORM @extschema@.pt621_restore_settings();
     RETURN done;

@@ -175,7 +175,7 @@ define_bounds(void)
 							PGC_SIGHUP, GUC_UNIT_BYTE, NULL, NULL, NULL);
 	DefineCustomIntVariable("pt621.max_photo_size",
 							"Sets the largest photo of which pieces are accepted.",
-							NULL, &setting_max_photo_size, 1024, 1, 1048576,
+							NULL, &setting_max_photo_size, 1024, 1, 65536,
 							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("pt621.idle_timeout",
 							"Sets how long a connection may say nothing before it is closed.",
