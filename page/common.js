@@ -4,8 +4,8 @@
 const SVG_NAMESPACE = "http://www.w3.org/2000/svg";
 
 // What pt621_page_data() has written.
-function pageData() {
-	return JSON.parse(document.getElementById("data").textContent);
+function pageData(id = "data") {
+	return JSON.parse(document.getElementById(id).textContent);
 }
 
 function fill(node, attributes, children) {

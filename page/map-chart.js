@@ -171,8 +171,9 @@ class Marks {
 
 	sign({ mark, x, y }) {
 		const kind = MARK_KINDS[mark.kind];
+		const pictured = mark.photos.some(photo => photo.picture !== null) ? " pictured" : "";
 
-		return svg("g", { class: `mark ${mark.kind}`, transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})` }, ...kind.sign(kind.size(mark)));
+		return svg("g", { class: `mark ${mark.kind}${pictured}`, transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})` }, ...kind.sign(kind.size(mark)));
 	}
 
 	// The one that is meant by a click.

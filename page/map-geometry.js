@@ -192,7 +192,7 @@ function decode(data) {
 		const at = mark.lon === null ? locate(trackers[mark.tracker], mark.at) : mark;
 		const lon = nearTo(at.lon, meridian);
 
-		return { ...mark, lon, lat: at.lat, x: Mercator.x(lon), y: Mercator.y(at.lat) };
+		return { ...mark, lon, lat: at.lat, x: Mercator.x(lon), y: Mercator.y(at.lat), photos: photosOf(mark, data.photos) };
 	});
 	const fences = data.fences.map(fence => ({ ...fence, rings: fence.rings.map(ring => decodeRing(ring, meridian)) }));
 

@@ -111,7 +111,7 @@ function markTitle(mark) {
 		return `Stop, ${duration(mark.until - mark.at)}${mark.ongoing ? " so far" : ""}`;
 	}
 	if (mark.kind === "photo") {
-		return "Photo";
+		return photoTitle(mark.photos);
 	}
 	return [mark.what.replaceAll("_", " "), mark.object].filter(word => word).join(": ");
 }

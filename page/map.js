@@ -176,12 +176,14 @@ class MapPage {
 	}
 
 	openMark(mark) {
+		const tracker = this.world.trackers[mark.tracker];
+
 		this.timeline.set(mark.at);
-		this.openCard(markTitle(mark), markLines(mark, this.world.trackers[mark.tracker], this.clock));
+		this.openCard(markTitle(mark), markLines(mark, tracker, this.clock), mark.photos.map(photo => photoFigure(photo, tracker, this.clock)));
 	}
 
-	openCard(title, lines) {
-		byId("card-text").replaceChildren(html("h2", { class: "text" }, title), ...lines.map(line => html("p", { class: "text" }, line)));
+	openCard(title, lines, figures = []) {
+		byId("card-text").replaceChildren(html("h2", { class: "text" }, title), ...lines.map(line => html("p", { class: "text" }, line)), ...figures);
 		byId("card").hidden = false;
 	}
 

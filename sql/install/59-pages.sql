@@ -55,16 +55,16 @@ $function$;
 COMMENT ON FUNCTION @extschema@.pt621_page_text(text) IS
 'internal: any text as text of an HTML page, or as the value of an attribute in quotes';
 
-CREATE FUNCTION @extschema@.pt621_page_data(data json)
+CREATE FUNCTION @extschema@.pt621_page_data(data json, id text DEFAULT 'data')
 RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $function$
-SELECT '<script type="application/json" id="data">'
+SELECT '<script type="application/json" id="' || id || '">'
        || @extschema@.pt621_page_ascii(replace(data::text, '<', '\u003c'), true) || '</script>'
 $function$;
-COMMENT ON FUNCTION @extschema@.pt621_page_data(json) IS
-'internal: JSON as an element of an HTML page that nothing in it can end; the page''s script reads it by pageData()';
+COMMENT ON FUNCTION @extschema@.pt621_page_data(json, text) IS
+'internal: JSON as an element of an HTML page that nothing in it can end; arguments: it, and the id of the element, by which the page''s script reads it with pageData()';
 
 -- The policy lets the browser run this script, where there is one, and apply this style, and load nothing: so neither can what a
 -- mistake of ours might let in.

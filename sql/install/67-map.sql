@@ -3,6 +3,73 @@
 -- With the rights of whoever asks, policies included: nothing is written.  What is in the page is bounded, and
 -- the page says what was left out.
 
+-- Who may not read photos has the map without, and who may not read their pieces has those that are complete.  Where
+-- bytes do not begin as a JPEG does, a browser might take them for something else: they stay here.
+CREATE FUNCTION @extschema@.pt621_map_photos(
+    devices integer[], period tstzrange, announcements bigint[], most integer, most_bytes integer,
+    OUT photos json, OUT pictures json, OUT shown json)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 100000
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $function$
+DECLARE
+    most_photos CONSTANT integer := 1000;
+    has_pieces  boolean;
+    photo       record;
+    whole       bytea;
+    no_room     boolean;
+    left_bytes  integer := most_bytes;
+    told        json[] := '{}';
+    files       text[] := '{}';
+BEGIN
+    photos := '[]';
+    pictures := '[]';
+    shown := '[0,0]';
+    IF NOT has_table_privilege('pt621.photo', 'SELECT') THEN
+        RETURN;
+    END IF;
+    has_pieces := has_table_privilege('pt621.photo_piece', 'SELECT');
+    -- Of one second there may be several.
+    FOR photo IN SELECT p.id, p.device_id, p.fix_time, p.camera, p.state, p.reason, p.size, p.received,
+                        octet_length(p.jpeg) AS whole_bytes, coalesce(octet_length(p.jpeg), p.received) AS bytes
+                   FROM pt621.event e
+                   JOIN pt621.photo p ON p.device_id = e.device_id AND p.fix_time = e.at
+                  WHERE e.id = ANY (announcements)
+                  ORDER BY p.fix_time DESC, p.id
+                  LIMIT most_photos
+    LOOP
+        whole := NULL;
+        no_room := photo.bytes > left_bytes OR (photo.bytes > 0 AND cardinality(files) >= most);
+        IF NOT no_room THEN
+            IF photo.whole_bytes IS NOT NULL THEN
+                SELECT p.jpeg INTO whole FROM pt621.photo p WHERE p.id = photo.id;
+            ELSIF has_pieces AND photo.received > 0 THEN
+                SELECT string_agg(e.bytes, '' ORDER BY e.at) INTO whole FROM pt621.photo_piece e WHERE e.photo_id = photo.id;
+            END IF;
+            IF substr(whole, 1, 3) = decode('ffd8ff', 'hex') THEN
+                files := files || replace(encode(whole, 'base64'), chr(10), '');
+                left_bytes := left_bytes - length(whole);
+            ELSE
+                whole := NULL;
+            END IF;
+        END IF;
+        told := told || json_build_object(
+            'tracker', array_position(devices, photo.device_id) - 1, 'at', extract(epoch FROM photo.fix_time),
+            'camera', left(photo.camera, 100), 'state', photo.state, 'reason', left(photo.reason, 200),
+            'size', photo.size, 'received', photo.received,
+            'picture', CASE WHEN whole IS NOT NULL THEN cardinality(files) - 1 END,
+            'no_room', no_room);
+    END LOOP;
+    photos := array_to_json(told);
+    pictures := array_to_json(files);
+    SELECT json_build_array(cardinality(files), count(*)) INTO shown
+      FROM pt621.photo p, @extschema@.pt621_period_bounds(period) b
+     WHERE p.device_id = ANY (devices) AND p.fix_time >= b.low AND p.fix_time < b.high AND (p.received > 0 OR p.jpeg IS NOT NULL);
+END
+$function$;
+COMMENT ON FUNCTION @extschema@.pt621_map_photos(integer[], tstzrange, bigint[], integer, integer) IS
+'internal: photos as JSON for pt621_map(); arguments: ids of its trackers, period, ids of the events that announce photos, how many pictures of how many bytes in all at most; columns: what is known of each photo, the newest pictures in base64, and how many of how many they are';
+
 DO $$
 DECLARE
     postgis name := @extschema@.pt621_postgis_schema();
@@ -107,7 +174,8 @@ BEGIN
     -- What the worker derives for other purposes than to alarm is not shown; power_cut and low_battery sum up alarms
     -- that are there.  Alarms are those of pt621_is_alarm().  Rows of users may hold anything.
     EXECUTE format($function$
-        CREATE FUNCTION @extschema@.pt621_map_alarms(devices integer[], period tstzrange, most integer, OUT marks json, OUT shown json)
+        CREATE FUNCTION @extschema@.pt621_map_alarms(devices integer[], period tstzrange, most integer,
+                                                     OUT marks json, OUT shown json, OUT announcements bigint[])
         LANGUAGE sql STABLE PARALLEL RESTRICTED COST 100000
         SET search_path = pg_catalog, pg_temp
         SET jit = off
@@ -132,12 +200,13 @@ BEGIN
                    'peak_kmh', CASE WHEN jsonb_typeof(a.detail -> 'peak_kmh') = 'number' THEN a.detail -> 'peak_kmh' END,
                    'limit_kmh', CASE WHEN jsonb_typeof(a.detail -> 'limit_kmh') = 'number' THEN a.detail -> 'limit_kmh' END)
                    ORDER BY a.n) FILTER (WHERE a.n <= most), '[]'),
-               json_build_array(least(count(*), most), count(*))
+               json_build_array(least(count(*), most), count(*)),
+               array_agg(a.id) FILTER (WHERE a.n <= most AND a.kind = 'alarm' AND NOT @extschema@.pt621_is_alarm(a.kind, a.object))
           FROM alarm a
         $body$
         $function$, postgis);
     EXECUTE 'COMMENT ON FUNCTION @extschema@.pt621_map_alarms(integer[], tstzrange, integer) IS '
-            '''internal: the newest alarms, announcements of photos, overspeeds and events of others as JSON for pt621_map(), at most so many, and how many of how many they are''';
+            '''internal: the newest alarms, announcements of photos, overspeeds and events of others as JSON for pt621_map(), at most so many, how many of how many they are, and the ids of those that announce photos''';
 
     -- Near is a hundredth of a degree from a box round 64 legs of the track.  A fence is drawn to 1/500 of its size.
     EXECUTE format($function$
@@ -218,6 +287,7 @@ BEGIN
             zones         text[] := '{}';
             stops         record;
             alarms        record;
+            photos        record;
             fences        record;
             heading       text;
         BEGIN
@@ -243,6 +313,7 @@ BEGIN
             END LOOP;
             stops := @extschema@.pt621_map_stops(found, period, 2000);
             alarms := @extschema@.pt621_map_alarms(found, period, 1000);
+            photos := @extschema@.pt621_map_photos(found, period, alarms.announcements, 50, 8000000);
             fences := @extschema@.pt621_map_fences(lines, period, 500, 20000);
             heading := coalesce(left(nullif(title, ''), 200),
                                 CASE WHEN cardinality(found) = 1 THEN coalesce(trackers[1] ->> 'name', trackers[1] ->> 'ident')
@@ -250,7 +321,7 @@ BEGIN
             RETURN @extschema@.pt621_page(
                 heading,
                 ARRAY['common.css', 'map.css', 'common.js', 'map-geometry.js', 'map-view.js', 'map-lines.js', 'map-chart.js',
-                      'map-time.js', 'map-panel.js', 'map.js'],
+                      'map-time.js', 'map-photos.js', 'map-panel.js', 'map.js'],
                 @extschema@.pt621_page_file('map.html') || @extschema@.pt621_page_data(json_build_object(
                     'title', heading,
                     'made_at', floor(extract(epoch FROM statement_timestamp())),
@@ -259,15 +330,17 @@ BEGIN
                     'trackers', array_to_json(trackers),
                     'marks', (SELECT coalesce(json_agg(m.mark), '[]')
                                 FROM (SELECT json_array_elements(stops.marks) UNION ALL SELECT json_array_elements(alarms.marks)) m (mark)),
+                    'photos', photos.photos,
                     'fences', fences.fences,
                     'shown', json_build_object(
                         'trackers', json_build_array(cardinality(found), coalesce(cardinality(ids), 0)),
                         'parts of tracks', json_build_array(seen[1], seen[2]), 'places', json_build_array(seen[3], seen[4]),
-                        'stops', stops.shown, 'events', alarms.shown, 'fences', fences.shown))));
+                        'stops', stops.shown, 'events', alarms.shown, 'pictures', photos.shown, 'fences', fences.shown)))
+                || @extschema@.pt621_page_data(photos.pictures, 'pictures'));
         END
         $body$
         $function$, postgis);
 END
 $$;
 COMMENT ON FUNCTION @extschema@.pt621_map(integer[], tstzrange, text) IS
-'an HTML page that needs nothing else: tracks in the colours of their speed, stops, alarms, places where a photo was announced, and fences near them, as the caller may see them, to be zoomed and played; arguments: ids of trackers (NULL = all), period (NULL = all), title (NULL = the name of the tracker, or how many they are). No more than 100 trackers, 60,000 places, 2,000 stops, 1,000 alarms and photos, and 500 fences: tracks are simplified until they fit, and the page says what is left out. Times are in the time zone of the trackers when they have the same, else in UTC';
+'an HTML page that needs nothing else: tracks in the colours of their speed, stops, alarms, places where a photo was announced with the photo, as far as it has come, and fences near them, as the caller may see them, to be zoomed and played; arguments: ids of trackers (NULL = all), period (NULL = all), title (NULL = the name of the tracker, or how many they are). No more than 100 trackers, 60,000 places, 2,000 stops, 1,000 alarms and photos, 50 pictures of 8 MB in all, and 500 fences: tracks are simplified until they fit, and the page says what is left out. Times are in the time zone of the trackers when they have the same, else in UTC';

@@ -114,6 +114,7 @@ BEGIN
                              'pt621_map_parts',
                              'pt621_map_stops',
                              'pt621_map_alarms',
+                             'pt621_map_photos',
                              'pt621_map_fences',
                              'pt621_tile_live',
                              'pt621_tile_fences',

@@ -200,11 +200,10 @@ account_session(Sessions *sessions, Session *session, BatchUnit *unit, Timestamp
 		session_close(sessions, session, CLOSE_NO_RECORD);
 	if (unit->rejection == REJECT_CONFLICT)
 		session_finish(sessions, session, CLOSE_CONFLICT);
+	if (unit->is_answer && session->source.asked.answers_left > 0)
+		session->source.asked.answers_left--;
 	if (unit->rejection != REJECT_NONE || unit->ident.size == 0 || !is_record(unit))
 		return;
-	/* Something may have waited for it to come. */
-	if (!session->is_known)
-		session->wants_next = true;
 	session->is_known = true;
 	session_account_downlink(sessions, session, unit);
 	if (session->rank == RANK_UNBOUND)

@@ -108,7 +108,10 @@ batch_add(Batch *batch, Source *source, TimestampTz received_at,
 	added->quarantine = QUARANTINE_OPEN;
 	added->left_out = false;
 	added->sampled = true;
+	added->binds = added->is_answer = false;
 	added->photo_fate = PHOTO_NOTHING;
+	added->photo = added->photo_number = 0;
+	added->piece = 0;
 	source->references++;
 	return true;
 }

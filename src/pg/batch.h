@@ -39,12 +39,14 @@ struct ConnectionSlot;
 typedef struct Asked
 {
 	TimestampTz answers_until;	/* lines until then may answer a command; 0 = none */
+	uint32		answers_left;	/* no more than so many do */
 	int64		photo;			/* photo.id of which a piece was asked for; 0 = none */
 	uint32		at;				/* from this byte on ... */
 	uint32		count;			/* ... so many, of the usual ... */
 	uint32		piece;			/* ... so many; fewer remain at the end */
 	int64		odd;			/* number of a piece that came instead; -1 = none did */
 	bool		odd_is_old;		/* before it was asked for once more */
+	uint64		last_piece;		/* hash of the piece that was taken last; 0 = none */
 } Asked;
 
 /*
@@ -85,6 +87,7 @@ typedef enum PhotoFate
 	PHOTO_TAKEN,				/* a piece that was put where it belongs */
 	PHOTO_DONE,					/* likewise, and it was the last one */
 	PHOTO_EMPTY,				/* a piece without a byte */
+	PHOTO_THERE,				/* the one asked for, which has come by another connection */
 	PHOTO_ODD					/* a piece that was there already, or is not the one asked for */
 } PhotoFate;
 
@@ -107,9 +110,12 @@ typedef struct BatchUnit
 	uint8		rejection;		/* Rejection */
 	uint8		quarantine;		/* QuarantineFate */
 	bool		left_out;		/* of the archive, as it was one too many */
+	bool		binds;			/* its connection speaks for its tracker from it on */
+	bool		is_answer;		/* to a command */
 	uint8		photo_fate;		/* PhotoFate */
 	int64		photo;			/* that it was a piece of; 0 = none */
 	int64		photo_number;	/* the next byte that is wanted; of an odd piece its own number */
+	uint64		piece;			/* hash of a piece that was taken */
 } BatchUnit;
 
 typedef struct Batch

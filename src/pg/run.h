@@ -63,6 +63,8 @@ typedef struct Device
 	uint32		conflicts;		/* how often another connection claimed it */
 	const Source *conflict;		/* the last one that did ... */
 	int64		conflict_with;	/* ... and the one that was bound */
+	uint32		answers;		/* lines that answer commands */
+	uint64		last_piece;		/* hash of the last piece of a photo; 0 = none */
 } Device;
 
 /* A tracker that one of the run's is linked with. */
@@ -86,7 +88,6 @@ typedef struct RunItem
 	Rejection	rejection;		/* why nothing comes of it, if so ... */
 	const char *reason;			/* ... in words; NULL = something does */
 	bool		admitted;		/* its tracker may be reported for by its peer */
-	bool		is_answer;		/* to a command, and nothing else */
 
 	/* of a report that goes to pt621.position */
 	bool		fresh;			/* newer than all known of its tracker */

@@ -32,6 +32,8 @@ typedef struct Fetch
 	uint32		size;
 	uint32		at;				/* the next byte that is wanted */
 	int			tries;			/* how often that was asked for */
+	uint32		requests;		/* how often anything of it was, by this connection */
+	bool		heard;			/* something that the tracker said since then is stored */
 	TimestampTz asked_at;		/* last; 0 = it is to be asked for */
 } Fetch;
 
@@ -93,7 +95,8 @@ struct Sessions
 	uint32		displaced_seen; /* how often one of ours was marked so */
 	uint32		wanted_seen;	/* likewise */
 	dlist_head	wanting;		/* the tables may have something to send to them */
-	dlist_head	to_ask;			/* a piece of a photo is to be asked for */
+	dlist_head	to_begin;		/* the first piece of a photo is to be asked for */
+	dlist_head	to_ask;			/* another piece is */
 	dlist_head	asked;			/* it was, longest ago first */
 	slist_head	spill;			/* datagrams that had no room, last first */
 	Session    *path[PATH_BUCKETS];

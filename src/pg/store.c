@@ -91,6 +91,10 @@ read_item(RunItem *item, BatchUnit *unit, bool late)
 		   sizeof(RunItem) - offsetof(RunItem, rebuilt));
 	item->unit = unit;
 	item->late = late;
+	/* A try that failed may have left something here. */
+	unit->binds = unit->is_answer = false;
+	unit->photo_fate = PHOTO_NOTHING;
+	unit->photo = 0;
 	if (unit->foreign)
 	{
 		item_reject(item, REJECT_FOREIGN,

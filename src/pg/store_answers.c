@@ -24,7 +24,7 @@ item_is_answer(const RunItem *item)
 	return (unit->unit.kind == PT621_UNIT_TEXT || unit->unit.kind == PT621_UNIT_LINE) &&
 		!unit->foreign && item->reason && item->device && item->device->id != 0 && !item->late &&
 		unit->received_at < unit->source->asked.answers_until &&
-		size > 0 && pt621_printable(text, size);
+		item->device->answers < unit->source->asked.answers_left && size > 0 && pt621_printable(text, size);
 }
 
 /* Adds an item's line to the answer of a command.  named: only of one that it names. */
@@ -72,7 +72,7 @@ run_answers(Run *run)
 		const uint8 *text = item->rebuilt ? item->rebuilt : unit->bytes + unit->unit.payload_at;
 		Size		size = item->rebuilt ? item->rebuilt_size : unit->unit.payload_size;
 
-		if (item->is_answer)
+		if (unit->is_answer)
 			take_answer(run, item, text, size - unit->unit.line_end, false);
 		else if (unit->photo_fate == PHOTO_ANNOUNCED && unit->received_at < unit->source->asked.answers_until)
 			take_answer(run, item, text, pt621_text_size(text, size), true);

@@ -58,11 +58,14 @@ look_at_bound(Device *device)
 }
 
 static void
-bind_to(Device *device, const Source *source)
+bind_to(Device *device, BatchUnit *unit)
 {
+	const Source *source = unit->source;
+
 	/* One that has ended speaks for nobody any more. */
 	if (source->slot == NULL)
 		return;
+	unit->binds = true;
 	device->bound_conn = source->conn;
 	device->bound_is_known = true;
 	device->bound_is_tcp = !source->is_path;
@@ -83,15 +86,17 @@ note_conflict(Run *run, Device *device, const Source *source)
  * becomes the one that speaks for it.
  */
 static Rejection
-claim(Run *run, Device *device, Source *source)
+claim(Run *run, Device *device, BatchUnit *unit)
 {
+	Source	   *source = unit->source;
+
 	/* SQL calls speak for nobody. */
 	if (!source->is_session || source->conn == device->bound_conn)
 		return REJECT_NONE;
 	look_at_bound(device);
 	if (!device->bound_is_tcp)
 	{
-		bind_to(device, source);
+		bind_to(device, unit);
 		return REJECT_NONE;
 	}
 	if (source->displaced ||
@@ -114,7 +119,7 @@ claim(Run *run, Device *device, Source *source)
 		 * has named another since speaks for several: it may stay. */
 		if (connections_displace(device->bound_conn, &device->ident))
 			run->result->displaced[run->result->displaced_count++] = device->bound_conn;
-		bind_to(device, source);
+		bind_to(device, unit);
 	}
 	return REJECT_NONE;
 }
@@ -174,5 +179,5 @@ item_admit(Run *run, RunItem *item)
 	/* What cannot be read claims nothing. */
 	if (item->reason || item->late || item->unit->unit.kind == PT621_UNIT_TEXT)
 		return REJECT_NONE;
-	return claim(run, device, item->unit->source);
+	return claim(run, device, item->unit);
 }

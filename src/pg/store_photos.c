@@ -8,8 +8,9 @@
  */
 #include "postgres.h"
 
-#include "executor/spi.h"
 #include "catalog/pg_type_d.h"
+#include "common/hashfn.h"
+#include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -108,6 +109,25 @@ load_photos(Run *run, Photos *photos)
 	SPI_freetuptable(SPI_tuptable);
 }
 
+/* Finds the first photo of a tracker; photos->count when there is none. */
+static uint32
+first_photo(const Photos *photos, int32 device_id)
+{
+	uint32		low = 0;
+	uint32		high = photos->count;
+
+	while (low < high)
+	{
+		uint32		middle = low + (high - low) / 2;
+
+		if (photos->photos[middle].device_id < device_id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* Finds the photo that a piece is of: the one that was asked for by its connection,
  * else the first that is not complete. */
 static Photo *
@@ -115,11 +135,13 @@ find_photo(Photos *photos, const RunItem *item)
 {
 	Photo	   *first = NULL;
 
-	for (uint32 i = 0; i < photos->count; i++)
+	for (uint32 i = first_photo(photos, item->device->id); i < photos->count; i++)
 	{
 		Photo	   *photo = &photos->photos[i];
 
-		if (photo->device_id != item->device->id || photo->complete)
+		if (photo->device_id != item->device->id)
+			break;
+		if (photo->complete)
 			continue;
 		if (photo->id == item->unit->source->asked.photo)
 			return photo;
@@ -134,23 +156,26 @@ find_photo(Photos *photos, const RunItem *item)
  *
  * Its number was captured only as 0.  It is an offset if it is what was asked for,
  * or an index if it counts such pieces.  One that is neither is taken in its turn
- * when asking once more gave the same number: then it means something else.
+ * when asking once more gave the same number: then it means something else.  A
+ * piece that begins a photo is not the one that ended the photo before, sent twice.
  */
 static bool
-comes_next(Photo *photo, const Asked *asked, int64 number)
+comes_next(Photo *photo, const RunItem *item, uint64 hash)
 {
+	const Asked *asked = &item->unit->source->asked;
+	int64		number = item->record.photo_offset;
 	bool		is_asked = asked->photo == photo->id && asked->count > 0 && asked->at == photo->received;
 
+	if (photo->received == 0)
+		return number == 0 && hash != (item->device->last_piece ? item->device->last_piece : asked->last_piece);
 	if (photo->numbering == NUMBERING_NONE)
-		return true;
+		return is_asked;
 	if (number == photo->received && photo->numbering != NUMBERING_INDEX)
 	{
-		/* 0 is both. */
-		if (number > 0)
-			photo->numbering = NUMBERING_OFFSET;
+		photo->numbering = NUMBERING_OFFSET;
 		return true;
 	}
-	if (!is_asked || photo->received == 0)
+	if (!is_asked)
 		return false;
 	if (photo->numbering != NUMBERING_OFFSET && photo->received % asked->piece == 0 &&
 		number == photo->received / asked->piece)
@@ -165,6 +190,23 @@ comes_next(Photo *photo, const Asked *asked, int64 number)
 	return true;
 }
 
+/* Notes what a piece is that changes nothing. */
+static void
+leave_piece(const Photo *photo, BatchUnit *unit, int64 number)
+{
+	const Asked *asked = &unit->source->asked;
+
+	/* What this connection asks for has come by another one. */
+	if (asked->photo == photo->id && asked->count > 0 && asked->at < photo->received)
+	{
+		unit->photo_fate = PHOTO_THERE;
+		unit->photo_number = photo->received;
+		return;
+	}
+	unit->photo_fate = PHOTO_ODD;
+	unit->photo_number = number;
+}
+
 /* Puts a piece where it belongs, and notes what it was good for. */
 static void
 place_piece(Photos *photos, RunItem *item)
@@ -172,7 +214,7 @@ place_piece(Photos *photos, RunItem *item)
 	BatchUnit  *unit = item->unit;
 	Photo	   *photo = find_photo(photos, item);
 	Pt621Text	data = item->record.photo_data;
-	Piece	   *piece;
+	uint64		hash;
 
 	if (photo == NULL)
 		return;
@@ -182,10 +224,10 @@ place_piece(Photos *photos, RunItem *item)
 		unit->photo_fate = PHOTO_EMPTY;
 		return;
 	}
-	if (!comes_next(photo, &unit->source->asked, item->record.photo_offset))
+	hash = hash_bytes_extended(data.at, (int) data.size, (uint64) item->record.photo_offset) | 1;
+	if (!comes_next(photo, item, hash))
 	{
-		unit->photo_fate = PHOTO_ODD;
-		unit->photo_number = item->record.photo_offset;
+		leave_piece(photo, unit, item->record.photo_offset);
 		return;
 	}
 	if (data.size > photo->size - photo->received)
@@ -193,12 +235,12 @@ place_piece(Photos *photos, RunItem *item)
 		data.size = photo->size - photo->received;
 		photo->reason = "more bytes came than were announced";
 	}
-	piece = &photos->pieces[photos->piece_count++];
-	*piece = (Piece) {photo->id, photo->received, data.at, data.size};
+	photos->pieces[photos->piece_count++] = (Piece) {photo->id, photo->received, data.at, data.size};
 	photo->received += data.size;
 	photo->last_piece_at = unit->received_at;
 	photo->changed = true;
 	photo->complete = photo->received == photo->size;
+	item->device->last_piece = unit->piece = hash;
 	unit->photo_fate = photo->complete ? PHOTO_DONE : PHOTO_TAKEN;
 	unit->photo_number = photo->received;
 }
@@ -230,8 +272,8 @@ run_photos(Run *run)
 
 	for (uint32 i = 0; i < run->count; i++)
 	{
-		run->items[i].unit->photo_fate = announces_photo(&run->items[i]) ? PHOTO_ANNOUNCED : PHOTO_NOTHING;
-		run->items[i].unit->photo = 0;
+		if (announces_photo(&run->items[i]))
+			run->items[i].unit->photo_fate = PHOTO_ANNOUNCED;
 		announced += run->items[i].unit->photo_fate == PHOTO_ANNOUNCED;
 		pieces += is_piece(&run->items[i]);
 	}

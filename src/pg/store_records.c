@@ -122,10 +122,11 @@ resolve_item(Run *run, RunItem *item)
 	item->admitted = rejection == REJECT_NONE;
 	if (item->admitted && item_is_answer(item))
 	{
-		item->is_answer = true;
+		item->unit->is_answer = true;
+		item->device->answers++;
 		item_reject(item, REJECT_NONE, NULL);
 	}
-	if (item->reason || item->is_answer)
+	if (item->reason || item->unit->is_answer)
 		return;					/* the codec could not read it */
 	if (unit->kind == PT621_UNIT_TEXT || unit->kind == PT621_UNIT_GARBAGE)
 		return;

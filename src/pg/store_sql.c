@@ -161,12 +161,13 @@ static const PlanText statements[STATEMENTS] =
 		"INSERT INTO pt621.photo (device_id, fix_time, digest, announced_at, camera, geom, size, state, reason)"
 		" SELECT b.device_id, b.fix_time, b.digest, b.announced_at, b.camera, b.geom,"
 		" least(b.size, 2147483647), CASE WHEN r.reason IS NULL THEN 'announced' ELSE 'failed' END, r.reason"
-		" FROM %s.pt621_batch_photos() b"
+		" FROM (SELECT a.*, pg_catalog.row_number() OVER (PARTITION BY a.device_id ORDER BY a.ordinality) AS nth"
+		" FROM %s.pt621_batch_photos() WITH ORDINALITY a) b"
 		" CROSS JOIN LATERAL (SELECT CASE WHEN b.size = 0 THEN 'it had no picture'"
 		" WHEN b.size > $1 THEN 'larger than pt621.max_photo_size'"
-		" WHEN (SELECT pg_catalog.count(*) FROM pt621.photo p WHERE p.device_id = b.device_id"
-		" AND p.state IN ('announced', 'fetching')) >= 20 THEN 'twenty others are waiting' END AS reason) r"
-		" ON CONFLICT (device_id, fix_time, digest) DO NOTHING",
+		" WHEN b.nth + (SELECT pg_catalog.count(*) FROM pt621.photo p WHERE p.device_id = b.device_id"
+		" AND p.state IN ('announced', 'fetching')) > 20 THEN 'twenty others are waiting' END AS reason) r"
+		" ORDER BY b.ordinality ON CONFLICT (device_id, fix_time, digest) DO NOTHING",
 		PLAN_BY_INDEX, 1, {INT4OID}
 	},
 	[SQL_FIND_PHOTOS] = {
@@ -196,11 +197,12 @@ static const PlanText statements[STATEMENTS] =
 		"SELECT %s.pt621_take_answer($1, $2, $3, $4, $5, $6)",
 		PLAN_KEPT, 6, {INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID, INT4OID, BOOLOID}
 	},
-	/* What somebody has entered stays. */
+	/* What somebody has entered stays.  A row that somebody holds is not waited for:
+	 * trackers say it again. */
 	[SQL_TAKE_STATUS] = {
 		"UPDATE pt621.device d SET imei = coalesce(d.imei, $2),"
 		" firmware = coalesce($3, d.firmware), hardware = coalesce($4, d.hardware)"
-		" WHERE d.id = $1 AND (coalesce(d.imei, $2), coalesce($3, d.firmware), coalesce($4, d.hardware))"
+		" WHERE d.id IN (SELECT l.id FROM pt621.device l WHERE l.id = $1 FOR NO KEY UPDATE SKIP LOCKED) AND (coalesce(d.imei, $2), coalesce($3, d.firmware), coalesce($4, d.hardware))"
 		" IS DISTINCT FROM (d.imei, d.firmware, d.hardware)",
 		PLAN_BY_INDEX, 4, {INT4OID, TEXTOID, TEXTOID, TEXTOID}
 	},

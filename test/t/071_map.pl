@@ -5,7 +5,11 @@ use warnings;
 
 use Chromium;
 use File::Temp qw(tempdir);
+use FindBin;
 use JSON::PP ();
+use lib "$FindBin::RealBin/../tool";
+use MIME::Base64 qw(encode_base64);
+use Picture;
 use PT621;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -413,7 +417,7 @@ my $alarms = $page->evaluate('[...[...document.querySelectorAll("#lists details"
 is_deeply([ sort @$alarms ], [ sort map { s/_/ /gr . ": $_" } @hostile ], 'hostile: events');
 $page->evaluate('[...document.querySelectorAll("#lists button")].forEach(row => row.click())');
 is_deeply($page->evaluate('["script", "img", "iframe", "link", "[onload], [onerror], [onclick]"].map(name => document.querySelectorAll(name).length)'),
-	[ 2, 0, 0, 1, 0 ], 'hostile: no element but the page\'s own');
+	[ 3, 0, 0, 1, 0 ], 'hostile: no element but the page\'s own');
 close_quiet($page, 'hostile');
 
 # What a mistake let in would not run: with the policy, and without it to see that the test can tell.
@@ -431,6 +435,136 @@ ok((grep { /Content Security Policy/ } $page->messages) >= 3, 'the browser says 
 $page->close;
 
 # ---------------------------------------------------------------------------
+# Photos
+# ---------------------------------------------------------------------------
+
+my $picture = Picture::jpeg();
+my $svg = '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(2)</script></svg>';
+my $png = pack('H*', '89504e470d0a1a0a') . $svg;
+my $bad = substr($picture, 0, 20) . $svg . substr($picture, -2);
+
+# How a photo begins: whose, when (minutes after eight), and a number that tells it from others of that second.
+sub photo
+{
+	my ($device, $minute, $digest, %of) = @_;
+	my $camera = defined $of{camera} ? $JSON->latin1->encode($of{camera}) =~ s/'/''/gr : 'null';
+	my $size = $of{size} // length($of{jpeg} // '');
+	my $received = $of{received} // length($of{jpeg} // '');
+	my ($jpeg, $reason) = (defined $of{jpeg} ? bytea($of{jpeg}) : 'NULL', defined $of{reason} ? "'$of{reason}'" : 'NULL');
+	my $at = "'2026-02-18 08:00'::timestamptz + $minute * interval '1 min'";
+
+	return qq{
+		INSERT INTO pt621.event (kind, code, object, device_id, at, geom)
+		SELECT 'alarm', 'PHO', 'photo', $device, $at, ST_Point(13 + $minute * 0.01, 52.5, 4326)
+		 WHERE NOT EXISTS (SELECT FROM pt621.event WHERE device_id = $device AND at = $at);
+		INSERT INTO pt621.photo (device_id, fix_time, digest, camera, size, received, state, reason, jpeg)
+		VALUES ($device, $at, $digest, '$camera'::json #>> '{}', $size, $received, '$of{state}', $reason, $jpeg);};
+}
+
+# Opens a photo by its row in the list, by keys; returns the lines of the card.
+sub open_photo
+{
+	my ($page, $minute) = @_;
+
+	$page->evaluate('document.querySelectorAll("#lists details").forEach(list => { list.open = true; })');
+	$page->evaluate('[...document.querySelectorAll("#lists button")].find(row => row.textContent.includes('
+		  . $JSON->encode(sprintf(' 08:%02d:00', $minute)) . ') && /[Pp]hoto/.test(row.textContent)).focus()');
+	$page->keys('Enter');
+	return join '|', @{ texts_of($page, '#card-text :is(h2, p)') };
+}
+
+# Width, height and words of the pictures in the card, when they are there or have failed.
+sub pictures
+{
+	my ($page) = @_;
+
+	$page->wait_for('[...document.querySelectorAll("#card img")].every(image => image.complete)');
+	return $page->evaluate('[...document.querySelectorAll("#card img")].map(image => [image.naturalWidth, image.naturalHeight, image.alt])');
+}
+
+sql(q{
+	INSERT INTO pt621.device (id, ident, name) VALUES (7, 'A1007', 'Camera car');
+	INSERT INTO pt621.position (device_id, fix_time, geom, speed_kmh)
+	SELECT 7, '2026-02-18 08:00'::timestamptz + i * interval '1 min', ST_Point(13 + i * 0.01, 52.5, 4326), 41 FROM generate_series(0, 20) i;}
+	  . photo(7, 1, 1, camera => 1, state => 'complete', jpeg => $picture)
+	  . photo(7, 3, 1, state => 'fetching', size => length $picture, received => 300)
+	  . photo(7, 5, 1, camera => 2, state => 'announced', size => 1234)
+	  . photo(7, 7, 1, camera => 1, state => 'failed', jpeg => $svg, reason => 'not a JPEG: it begins with SVG')
+	  . photo(7, 8, 1, camera => 1, state => 'failed', jpeg => $png, reason => 'not a JPEG: it begins with PNG')
+	  . photo(7, 9, 1, camera => 1, state => 'complete', jpeg => $bad)
+	  . join('', map { photo(7, 11, $_, camera => $hostile[$_], state => 'complete', jpeg => $picture) } 0 .. $#hostile)
+	  . 'INSERT INTO pt621.photo_piece (photo_id, at, bytes) SELECT p.id, v.at, v.bytes FROM pt621.photo p, (VALUES (0, '
+	  . bytea(substr $picture, 0, 200) . '), (200, ' . bytea(substr $picture, 200, 100) . q{)) v (at, bytes) WHERE p.state = 'fetching';});
+my $photos = map_text("'{7}'");
+unlike($photos, qr/[^\n\t -~]/, 'photos: the page is ASCII');
+like($photos, qr/; img-src data:; /, 'its policy lets images be part of the page, and come from nowhere else');
+$page = open_text($photos);
+is(open_photo($page, 1), "Photo, camera 1|Camera car|2026-02-18 08:01:00|52.50000\x{b0}\xa0N 13.01000\x{b0}\xa0E|Camera 1|Complete, " . length($picture) . ' bytes',
+	'a photo opens by keys');
+is_deeply(pictures($page), [ [ 160, 104, 'Photo, camera 1, Camera car, 2026-02-18 08:01:00' ] ], 'with its picture, and words for who cannot see it');
+is_deeply($page->evaluate(q{(image => { const canvas = document.createElement('canvas'); canvas.width = 160; canvas.height = 104;
+	const context = canvas.getContext('2d'); context.drawImage(image, 0, 0); return [...context.getImageData(40, 60, 1, 1).data].map((value, i) => Math.abs(value - [60, 66, 76, 255][i]) < 4); })(document.querySelector('#card img'))}),
+	[ (JSON::PP::true) x 4 ], 'which is the one that was taken, by a pixel of its gate');
+$page->click('#card-close');
+$page->click('#zoom-all');
+is($page->evaluate('document.querySelectorAll("#marks .photo.pictured").length'), 4, 'signs tell where there is a picture');
+my $sign = $page->evaluate('(box => [box.x + box.width / 2, box.y + box.height / 2])([...document.querySelectorAll("#marks .photo")]'
+	  . '.map(node => node.getBoundingClientRect()).sort((a, b) => a.x - b.x)[0])');
+$page->drag(@$sign, 0, 0);
+is(scalar @{ pictures($page) }, 1, 'and open it');
+like(text_of($page, '#card-text'), qr/08:01:00/, 'the one that was clicked');
+
+like(open_photo($page, 3), qr/^Photo\|Camera car\|.*\|Being fetched, 578 bytes\|The last 278 bytes are missing, and with them the lower part of the picture\.\z/,
+	'of an incomplete photo it is said what is missing');
+is_deeply(pictures($page), [ [ 160, 104, 'Photo, Camera car, 2026-02-18 08:03:00, incomplete' ] ], 'what has come is shown');
+like(open_photo($page, 5), qr/\|Camera 2\|Announced, 1\x{202f}234 bytes\|Nothing has come of it\.\z/, 'or that nothing has come');
+is_deeply(pictures($page), [], 'then there is no picture');
+like(open_photo($page, $_->[0]), qr/\|Failed, \d+ bytes\|not a JPEG: it begins with $_->[1]\z/, "what is no JPEG ($_->[1]) is not shown") foreach [ 7, 'SVG' ], [ 8, 'PNG' ];
+is_deeply(pictures($page), [], 'nor is it there');
+foreach my $bytes ($svg, $png)
+{
+	unlike($photos, qr/\Q@{[ substr encode_base64($bytes, ''), 0, 60 ]}\E/, 'not in the file either');
+}
+open_photo($page, 9);
+is($page->wait_for('document.querySelector("#card figure p").textContent'), 'The browser cannot show this picture.', 'a broken JPEG is said to be one');
+is((split /\|/, open_photo($page, 11))[0], @hostile . ' photos', 'several photos of a second are one sign');
+is_deeply(pictures($page), [ map { [ 160, 104, "Photo, camera $_, Camera car, 2026-02-18 08:11:00" ] } @hostile ], 'hostile: what cameras are called');
+is_deeply([ grep { /^Camera / } @{ texts_of($page, '#card figcaption p') } ], [ map { "Camera $_" } @hostile ], 'hostile: on the card');
+is_deeply($page->evaluate('["script", "svg script", "iframe", "[onload], [onerror], [onclick]"].map(name => document.querySelectorAll(name).length)'),
+	[ 3, 0, 0, 0 ], 'hostile: no element but the page\'s own');
+my $card = box($page, '#card');
+cmp_ok($card->[1] + $card->[3], '<=', 800, 'however many there are, the card is not higher than the screen');
+close_quiet($page, 'photos');
+
+$page = open_text($photos, phone => 1);
+$page->click('#open-panel');
+open_photo($page, 1);
+$card = box($page, '#card');
+is(scalar @{ pictures($page) }, 1, 'a photo on a phone');
+ok($card->[0] >= 0 && $card->[0] + $card->[2] <= 390 && $card->[1] >= 0, 'is on the screen');
+close_quiet($page, 'photo on a phone');
+
+# No more than fifty, and 8 MB; the newest.  What is too large leaves room for the others.
+my $large = substr($picture, 0, -2) . 'x' x 3_000_000 . "\xFF\xD9";
+sql(q{
+	INSERT INTO pt621.device (id, ident) VALUES (8, 'A1008'), (9, 'A1009');
+	INSERT INTO pt621.position (device_id, fix_time, geom)
+	SELECT d, '2026-02-18 08:00'::timestamptz + i * interval '1 min', ST_Point(13 + i * 0.01, 52.5, 4326) FROM unnest('{8,9}'::integer[]) d, generate_series(0, 60) i;}
+	  . join('', map { photo(8, $_, 1, state => 'complete', jpeg => $picture) } 1 .. 55)
+	  . join('', map { photo(9, $_, 1, state => 'complete', jpeg => $large) } 2 .. 4) . photo(9, 1, 1, state => 'complete', jpeg => $picture));
+$page = open_text(map_text("'{8}'"));
+like(text_of($page, '#left-out'), qr/^50 of 55 pictures are shown\.\z/, 'the page says how many pictures it leaves out');
+like(open_photo($page, 5), qr/\|The page had no room for the picture\.\z/, 'the oldest');
+unlike(open_photo($page, 6), qr/no room/, 'and no other');
+close_quiet($page, 'many photos');
+my $large_text = map_text("'{9}'");
+cmp_ok(length $large_text, '<', 12_000_000, 'the page of large photos: ' . length $large_text);
+$page = open_text($large_text);
+like(text_of($page, '#left-out'), qr/^3 of 4 pictures are shown\.\z/, 'nor more than 8 MB');
+is_deeply([ map { open_photo($page, $_) =~ /no room/ ? 1 : 0 } 1 .. 4 ], [ 0, 1, 0, 0 ], 'a small one fits still');
+close_quiet($page, 'large photos');
+
+# ---------------------------------------------------------------------------
 # Who may see what; how much there is
 # ---------------------------------------------------------------------------
 
@@ -443,6 +577,26 @@ sql(q{
 my $of_bob = map_text("period => '[2026-02-16,2026-02-17)'", 'SET ROLE bob; ');
 ok($of_bob =~ /A1002/ && $of_bob !~ /A1001|Van 1|ship/, 'row security holds');
 sql('ALTER TABLE pt621.device DISABLE ROW LEVEL SECURITY');
+
+# How many pictures, of how many; and how many photos are told of.
+sub told
+{
+	my $text = map_text("'{7}'", 'SET ROLE bob; ');
+	my ($data, $files) = map { $JSON->decode($text =~ m{<script type="application/json" id="$_">(.*?)</script>}s ? $1 : 'null') } qw(data pictures);
+
+	return join ' ', scalar @$files, @{ $data->{shown}{pictures} }, scalar @{ $data->{photos} }, scalar grep { $_->{kind} eq 'photo' } @{ $data->{marks} };
+}
+
+is(told(), '9 9 11 12 7', 'who may read photos has them on the map');
+sql('REVOKE SELECT ON pt621.photo_piece FROM fleet_reader');
+is(told(), '8 8 11 12 7', 'who may not read their pieces, those that are complete');
+sql(q{ALTER TABLE pt621.photo ENABLE ROW LEVEL SECURITY; CREATE POLICY second ON pt621.photo FOR SELECT TO bob USING (camera = '1')});
+is(told(), '2 2 4 4 7', 'row security holds for photos');
+sql('REVOKE SELECT ON pt621.photo FROM fleet_reader');
+is(told(), '0 0 0 0 7', 'who may not read photos has the map without');
+$page = open_text(map_text("'{7}'", 'SET ROLE bob; '));
+is(open_photo($page, 1), "Photo|Camera car|2026-02-18 08:01:00|52.50000\x{b0}\xa0N 13.01000\x{b0}\xa0E", 'where they were announced');
+close_quiet($page, 'no right to photos');
 
 # A month of a minute each, trembling; three months of three.
 sql(q{

@@ -216,7 +216,8 @@ sub _note
 	{
 		push @{ $self->{messages} }, "dialog: $params->{message}";
 	}
-	elsif ($event eq 'Network.requestWillBeSent' && $params->{request}{url} ne ($self->{url} // ''))
+	# A data: URI asks nobody.
+	elsif ($event eq 'Network.requestWillBeSent' && $params->{request}{url} ne ($self->{url} // '') && $params->{request}{url} !~ /^data:/)
 	{
 		push @{ $self->{requests} }, [ $params->{requestId}, $params->{request}{url} ];
 	}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts a throw-away server that listens to trackers, plays the captured frames and
-# a day of two vans to it, shows what came of them, and writes pages and files of
+# a day of two vans with a photo to it, shows what came of them, and writes pages and files of
 # that day.  `make stop` ends it.
 #
 #   PT621_PORT=8888     the port for trackers; 0: any that is free
@@ -185,15 +185,20 @@ describe_vans() {
 
 play_vans() {
 	local van lines=0
+	perl "$PT621_ROOT/test/tool/vans.pl" photo >"$LOG.photo"
 	for van in 1 2; do
 		perl "$PT621_ROOT/test/tool/vans.pl" "$van" "$VANS_DAY" >"$LOG.van"
-		cat "$LOG.van" >"/dev/tcp/127.0.0.1/$PORT"
 		lines=$((lines + $(wc -l <"$LOG.van")))
+		# The photo of the first one comes behind its day, unasked.
+		[ "$van" -ne 1 ] || cat "$LOG.photo" >>"$LOG.van"
+		cat "$LOG.van" >"/dev/tcp/127.0.0.1/$PORT"
 	done
-	rm -f "$LOG.van"
+	rm -f "$LOG.van" "$LOG.photo"
 	wait_for "SELECT count(*) >= $lines FROM pt621.position p JOIN pt621.device d ON d.id = p.device_id
 	           WHERE d.ident IN ('2000001', '2000002')" ||
 		die "not all of the vans' records were stored; see $RUN_DIR/log"
+	wait_for "SELECT count(*) = 1 FROM pt621.picture p WHERE p.ident = '2000001' AND p.state = 'complete'" ||
+		die "the photo of van 1 was not stored; see $RUN_DIR/log"
 }
 
 # Writes what a query gives to a file that whoever started this can read.
@@ -284,6 +289,11 @@ show_reports() {
   JOIN pt621.device d ON d.id = s.device_id
  WHERE d.name IN ('Van 1', 'Van 2')
  ORDER BY d.name"
+
+	heading 'A photo that Van 1 announced and sent in pieces.'
+	show "SELECT p.name, p.fix_time::timestamp(0) AS utc, p.camera, p.size, p.state, ST_AsText(p.geom, 5) AS place
+  FROM pt621.picture p
+ WHERE p.name = 'Van 1'"
 }
 
 say_pages() {
@@ -291,7 +301,7 @@ say_pages() {
 
 		--- The vans' day as pages and files, in $RUN_DIR/pages
 
-		    map.html       pt621_map(): where they were, to be zoomed and played
+		    map.html       pt621_map(): where they were, to be zoomed and played, and the photo of Van 1
 		    report.html    pt621_report_html(): tables and charts, to be read and printed
 		    vans.gpx, vans.kml, vans.geojson, vans.csv    for other programs
 

@@ -1,12 +1,31 @@
 #!/usr/bin/perl
 # Prints what one of two vans reports of a day in Berlin: trips, stops, a refuel, a
-# drain, alarms, a silence.  The same day, the same lines.
+# drain, alarms, a silence, a photo that is announced.  The same day, the same lines.
 #
 #   vans.pl VAN YYYY-MM-DD      VAN: 1 or 2; the day is one of UTC
+#   vans.pl photo               the pieces of the photo, which is of van 1
 use strict;
 use warnings;
 
+use FindBin;
+use lib $FindBin::RealBin;
+use Picture;
 use Time::Local qw(timegm);
+
+my $PHOTO = Picture::jpeg();
+my $PIECE = 200;    # bytes of it at once
+
+if (@ARGV == 1 && $ARGV[0] eq 'photo')
+{
+	binmode STDOUT;
+	for (my $at = 0; $at < length $PHOTO; $at += $PIECE)
+	{
+		my $bytes = substr($PHOTO, $at, $PIECE);
+
+		printf "\$PHD%d,%d,%s\r\n", $at, length $bytes, $bytes;
+	}
+	exit;
+}
 
 my $METRES = 111_195;    # of a degree of latitude
 
@@ -19,7 +38,7 @@ my @VANS = (
 		legs => [
 			{ by => [ 13.3859, 52.4846, 13.4075, 52.4869, 13.4248, 52.4870 ], kmh => 48, stay => 22 },
 			{ by => [ 13.4221, 52.4951, 13.4184, 52.4990, 13.4102, 52.5034, 13.4193, 52.5120, 13.4132, 52.5219 ],
-				kmh => 44, stay => 35, idle => 6, alarm => 'HDB' },
+				kmh => 44, stay => 35, idle => 6, alarm => 'HDB', photo => 1 },
 			{ by => [ 13.4019, 52.5227, 13.3904, 52.5262, 13.3694, 52.5251 ], kmh => 40, stay => 9, idle => 9 },
 			{ by => [ 13.3710, 52.5190, 13.3501, 52.5145, 13.3217, 52.5127 ], kmh => 55, stay => 78, silent => 1 },
 			{ by => [ 13.3102, 52.5105, 13.2842, 52.5065, 13.2838, 52.4935, 13.3010, 52.4829, 13.3315, 52.4770 ],
@@ -43,7 +62,7 @@ my @VANS = (
 # -------------------------------------------------------------- the van --
 
 my ($number, $day) = @ARGV;
-die "usage: vans.pl 1|2 YYYY-MM-DD\n" if @ARGV != 2 || $number !~ /^[12]$/ || $day !~ /^(\d{4})-(\d\d)-(\d\d)$/;
+die "usage: vans.pl 1|2 YYYY-MM-DD, or vans.pl photo\n" if @ARGV != 2 || $number !~ /^[12]$/ || $day !~ /^(\d{4})-(\d\d)-(\d\d)$/;
 my $van = $VANS[ $number - 1 ];
 my $midnight = timegm(0, 0, 0, $3, $2 - 1, $1);
 my ($lon, $lat, $course) = (@DEPOT, 0);
@@ -144,7 +163,7 @@ my $time = stand($midnight, $midnight + $hours * 3600 + $minutes * 60 + $seconds
 
 # After noon they make the same round again, without what else happened.
 my @legs = @{ $van->{legs} };
-push @legs, map { { %$_, refuel => 0, drain => 0, silent => 0, away => 0, alarm => undef } } @legs;
+push @legs, map { { %$_, refuel => 0, drain => 0, silent => 0, away => 0, alarm => undef, photo => 0 } } @legs;
 
 foreach my $leg (@legs)
 {
@@ -156,6 +175,7 @@ foreach my $leg (@legs)
 		$time += $stay;
 		next;
 	}
+	$code = 'PHO' . length($PHOTO) . '-1' if $leg->{photo};
 	$time = stand($time, $time + $stay / 2, $idle / 2);
 	$litres += ($leg->{refuel} // 0) - ($leg->{drain} // 0);
 	$time = stand($time, $time + $stay / 2, $idle / 2);
