@@ -130,7 +130,7 @@ BEGIN
         argument := tracker.engine_output;
     END IF;
     NEW.wire := rtrim(substr(convert_from(@extschema@.pt621_encode_command(NEW.kind, argument), 'SQL_ASCII'), 2), E'\r\n');
-    NEW.output := substring(NEW.wire FROM '^OPC([1-9]),[01]$');
+    NEW.output := substring(upper(NEW.wire) FROM '^OPC([1-9]),[01]$');
     NEW.cuts_engine := coalesce(@extschema@.pt621_command_may_switch(NEW.wire, tracker.engine_output), false);
 
     -- Whatever it is called: who may not cut engines cannot do it by another kind.

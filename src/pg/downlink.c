@@ -11,6 +11,7 @@
 
 #include "utils/memutils.h"
 
+#include "pg/complaint.h"
 #include "pg/downlink.h"
 #include "pg/downlink_sql.h"
 #include "pg/session_private.h"
@@ -22,6 +23,10 @@
 #define WANTING_MAX		1000
 /* What the tables refused is tried again so much later. */
 #define RETRY_MS		1000
+/* The longest transaction; half of it for a lock. */
+#define LIMIT_MS		5000
+/* Lines that may answer one command. */
+#define ANSWERS_MAX		100
 
 typedef struct Downlink
 {
@@ -32,20 +37,11 @@ typedef struct Downlink
 	int			settled_count;
 	int			settled_room;
 	TimestampTz not_before;		/* no transaction before; 0 = at once */
+	Complaint	complaint;
 	bool		fetched_photos; /* pt621.fetch_photos, as it was */
 } Downlink;
 
 static Downlink downlink;
-
-void
-downlink_init(Sessions *sessions)
-{
-	downlink.sessions = sessions;
-	downlink.context = AllocSetContextCreate(CurrentMemoryContext, "pt621 downlink",
-											 ALLOCSET_DEFAULT_SIZES);
-	downlink.turn = AllocSetContextCreate(CurrentMemoryContext, "pt621 downlink turn",
-										  ALLOCSET_DEFAULT_SIZES);
-}
 
 /* ------------------------------------------------------------------------
  * Sessions
@@ -104,93 +100,148 @@ session_is_reachable(const Session *session, TimestampTz now)
 		return session->socket &&
 			now < TimestampTzPlusMilliseconds(session->received_at,
 											  (int64) setting_udp_reply_within * 1000);
-	return session->conn && !session->closing;
+	return session->conn && !session->closing &&
+		(source->slot == NULL || pg_atomic_read_u32(&source->slot->displaced) == 0);
 }
 
 /* ------------------------------------------------------------------------
  * What the tables say
  * ------------------------------------------------------------------------ */
 
-/* Notes what is to be written down of a command or photo. */
+/* Makes room for so many more of what is to be written down; may raise. */
 static void
-add_settled(int64 id, Settlement what)
+reserve_settled(int more)
 {
-	if (downlink.settled_count == downlink.settled_room)
-	{
-		downlink.settled_room = Max(2 * downlink.settled_room, 64);
-		if (downlink.settled)
-			downlink.settled = repalloc(downlink.settled, downlink.settled_room * sizeof(Settled));
-		else
-			downlink.settled = MemoryContextAlloc(downlink.context,
-												  downlink.settled_room * sizeof(Settled));
-	}
-	downlink.settled[downlink.settled_count++] = (Settled) {id, what};
+	int			room = downlink.settled_count + more;
+
+	if (room <= downlink.settled_room)
+		return;
+	room = Max(room, 2 * downlink.settled_room);
+	if (downlink.settled)
+		downlink.settled = repalloc_huge(downlink.settled, room * sizeof(Settled));
+	else
+		downlink.settled = MemoryContextAllocHuge(downlink.context, room * sizeof(Settled));
+	downlink.settled_room = room;
+}
+
+/* Notes what is to be written down of a command or photo; there is room for it. */
+static void
+add_settled(int64 id, int64 conn, Settlement what)
+{
+	downlink.settled[downlink.settled_count++] =
+		(Settled) {.id = id,.conn = conn,.what = what};
 }
 
 void
 downlink_photo_failed(int64 photo)
 {
-	add_settled(photo, SETTLED_PHOTO_FAILED);
+	/* Else it is asked for again when its tracker comes back. */
+	if (downlink.settled_count < downlink.settled_room)
+		add_settled(photo, 0, SETTLED_PHOTO_FAILED);
 }
 
-/* Takes in that a transaction failed: nothing is lost by waiting. */
-static bool
-failed(ErrorData *error, const char *what)
-{
-	if (error == NULL)
-		return false;
-	downlink.not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
-	shared_set_error(error->sqlerrcode, error->message);
-	ereport(LOG,
-			(errcode(error->sqlerrcode),
-			 errmsg("pt621: %s: %s", what, error->message),
-			 errhint("It is tried again.")));
-	return true;
-}
-
-/* Writes down what became of what was sent; false when that has to wait. */
-static bool
-settle(void)
-{
-	SettleOrder order = {downlink.settled, downlink.settled_count};
-
-	if (downlink.settled_count == 0)
-		return true;
-	if (failed(worker_transaction(downlink_settle, &order, setting_statement_timeout,
-								  "writing down what was sent"), "what was sent could not be written down"))
-		return false;
-	downlink.settled_count = 0;
-	return true;
-}
-
-/* Sends the commands that were found. */
+/* Tells of a transaction that failed, of those that are alike once a minute. */
 static void
-send_commands(const DownlinkOrder *order, Session **sessions)
+complain(const ErrorData *error, const char *what)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
+	shared_set_error(error->sqlerrcode, error->message);
+	downlink.not_before = TimestampTzPlusMilliseconds(now, RETRY_MS);
+	if (complaint_is_due(&downlink.complaint, now))
+		ereport(LOG,
+				(errcode(error->sqlerrcode),
+				 errmsg("pt621: %s: %s", what, error->message),
+				 error->context ? errcontext("%s", error->context) : 0));
+}
+
+/* How long a transaction may take: nothing is read meanwhile. */
+static int
+limit_ms(void)
+{
+	return setting_statement_timeout > 0 ? Min(setting_statement_timeout, LIMIT_MS) : LIMIT_MS;
+}
+
+/*
+ * Writes down what became of what was sent.
+ *
+ * A trigger that fails for one command must not keep the others from it: then each is
+ * written down by itself.  The one at fault stays `sending`, which in the end is in
+ * doubt.
+ */
+static void
+settle(void)
+{
+	int			left = 0;
+	SettleOrder all = {downlink.settled, downlink.settled_count};
+	ErrorData  *error;
+
+	if (all.count == 0)
+		return;
+	error = worker_transaction(downlink_settle, &all, limit_ms(), "writing down what was sent");
+	if (error)
+		complain(error, "what was sent could not be written down");
+	for (int i = 0; error && i < all.count; i++)
+	{
+		SettleOrder one = {&all.settled[i], 1};
+
+		one.settled->done = false;	/* whatever the transaction thought */
+		if (worker_error_is_transient(error))
+			continue;
+		if (worker_transaction(downlink_settle, &one, limit_ms(), "writing down what was sent"))
+			one.settled->done = true;
+	}
+	for (int i = 0; i < all.count; i++)
+	{
+		if (!all.settled[i].done)
+			downlink.settled[left++] = all.settled[i];
+	}
+	downlink.settled_count = left;
+	/* Somebody holds their rows. */
+	if (left > 0)
+		downlink.not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
+}
+
+/* Sends a command that was found; false when it did not go out. */
+static bool
+send_command(Session *session, const FoundCommand *command)
+{
+	Asked	   *asked = &session->source.asked;
+
+	if (!session_send(downlink.sessions, session, (const uint8 *) command->bytes, command->size))
+		return false;
+	asked->answers_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													   (int64) setting_answer_timeout * 1000);
+	asked->answers_left = ANSWERS_MAX;
+	return true;
+}
+
+/* Sends the commands that were found, in their order. */
+static void
+send_commands(const DownlinkOrder *order, Session **sessions)
+{
 	for (int i = 0; i < order->command_count; i++)
 	{
 		const FoundCommand *command = &order->commands[i];
 		Session    *session = sessions[command->who];
 
 		if (command->held)
-		{
 			session->wants_next = true;
-			continue;
-		}
-		if (session_send(downlink.sessions, session, (const uint8 *) command->bytes, command->size))
+		else if (!session->is_choked && send_command(session, command))
 		{
-			session->source.asked.answers_until =
-				TimestampTzPlusMilliseconds(now, (int64) setting_answer_timeout * 1000);
-			add_settled(command->id, SETTLED_SENT);
+			add_settled(command->id, session->source.conn, SETTLED_SENT);
+			if (order->more)
+				session_want(downlink.sessions, session);
 		}
 		else
 		{
-			session->wants_next = true;
-			add_settled(command->id, SETTLED_NOT_SENT);
+			/* Those behind it must not overtake it. */
+			session->is_choked = session->wants_next = true;
+			add_settled(command->id, session->source.conn, SETTLED_NOT_SENT);
 		}
 	}
+	for (int i = 0; i < order->count; i++)
+		sessions[i]->is_choked = false;
 }
 
 /* Begins to fetch the photos that were found. */
@@ -232,36 +283,73 @@ collect_wanting(DownlinkOrder *order, Session **sessions)
 	return count;
 }
 
+/* The body of a look into the tables. */
+static void
+find(void *arg)
+{
+	DownlinkOrder *order = arg;
+
+	downlink_find(order);
+	/* While an error takes back what was found: once it is sent none may come. */
+	reserve_settled(order->command_count + order->photo_count + 1);
+}
+
+/* Looks what there is to send to some sessions, and sends it; the error, if any. */
+static ErrorData *
+serve(DownlinkOrder *order, Session **sessions)
+{
+	ErrorData  *error;
+
+	order->commands = NULL;
+	order->photos = NULL;
+	order->command_count = order->photo_count = 0;
+	error = worker_transaction(find, order, limit_ms(), "looking for commands");
+	if (error)
+		return error;
+	/* Where nothing can be stored for now, they are looked at when it can. */
+	for (int i = 0; i < order->count && order->closed; i++)
+		sessions[i]->wants_next = true;
+	send_commands(order, sessions);
+	begin_photos(order, sessions);
+	return NULL;
+}
+
 /* Asks the tables what there is to send, and sends it. */
 static void
 serve_wanting(void)
 {
 	DownlinkOrder order = {.context = downlink.turn};
 	Session   **sessions = MemoryContextAlloc(downlink.turn, WANTING_MAX * sizeof(Session *));
+	ErrorData  *error;
+	int			count;
 
 	order.conns = MemoryContextAlloc(downlink.turn, WANTING_MAX * sizeof(int64));
 	order.idents = MemoryContextAlloc(downlink.turn, WANTING_MAX * sizeof(SourceIdent));
-	order.count = collect_wanting(&order, sessions);
-	if (order.count == 0)
+	order.count = count = collect_wanting(&order, sessions);
+	if (count == 0)
 		return;
-	if (failed(worker_transaction(downlink_find, &order, setting_statement_timeout,
-								  "looking for commands"), "commands could not be looked for"))
+	error = serve(&order, sessions);
+	if (error == NULL)
+		return;
+	complain(error, "commands could not be looked for");
+	for (int i = 0; i < count; i++)
 	{
-		for (int i = 0; i < order.count; i++)
+		DownlinkOrder one = {.context = downlink.turn,.conns = &order.conns[i],
+		.idents = &order.idents[i],.count = 1};
+
+		/* Alone the others can have theirs; the one at fault waits for its tracker. */
+		if (worker_error_is_transient(error))
 			session_want(downlink.sessions, sessions[i]);
-		return;
+		else if (serve(&one, &sessions[i]))
+			sessions[i]->wants_next = true;
 	}
-	/* Where nothing can be stored for now, they are looked at when it can. */
-	for (int i = 0; i < order.count && order.closed; i++)
-		sessions[i]->wants_next = true;
-	send_commands(&order, sessions);
-	begin_photos(&order, sessions);
 }
 
 void
 session_account_downlink(Sessions *sessions, Session *session, const BatchUnit *unit)
 {
-	if (session->wants_next || unit->photo_fate == PHOTO_ANNOUNCED)
+	session->fetch.heard = true;
+	if (session->wants_next || unit->binds || unit->photo_fate == PHOTO_ANNOUNCED)
 		session_want(sessions, session);
 	if (unit->photo != 0)
 		fetch_account(sessions, session, unit);
@@ -270,6 +358,17 @@ session_account_downlink(Sessions *sessions, Session *session, const BatchUnit *
 /* ------------------------------------------------------------------------
  * The turn
  * ------------------------------------------------------------------------ */
+
+void
+downlink_init(Sessions *sessions)
+{
+	downlink.sessions = sessions;
+	downlink.context = AllocSetContextCreate(CurrentMemoryContext, "pt621 downlink",
+											 ALLOCSET_DEFAULT_SIZES);
+	reserve_settled(WANTING_MAX);
+	downlink.turn = AllocSetContextCreate(CurrentMemoryContext, "pt621 downlink turn",
+										  ALLOCSET_DEFAULT_SIZES);
+}
 
 /* Finds the sessions whose trackers others have committed a command for; all of
  * them when photos are to be fetched that were not before. */
@@ -301,20 +400,24 @@ collect_wanted(void)
 }
 
 void
-downlink_turn(void)
+downlink_turn(bool storing)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
 	downlink.not_before = Min(downlink.not_before, TimestampTzPlusMilliseconds(now, RETRY_MS));
 	collect_wanted();
 	fetch_expire(downlink.sessions, now);
+	/* What trackers have said must be known before anything is sent to them. */
+	if (!storing)
+		downlink.not_before = TimestampTzPlusMilliseconds(now, RETRY_MS);
 	if (now >= downlink.not_before)
 	{
 		downlink.not_before = 0;
-		if (settle() && !dlist_is_empty(&downlink.sessions->wanting))
+		settle();
+		if (downlink.settled_count == 0 && !dlist_is_empty(&downlink.sessions->wanting))
 		{
 			serve_wanting();
-			(void) settle();
+			settle();
 		}
 		MemoryContextReset(downlink.turn);
 	}
@@ -324,16 +427,15 @@ downlink_turn(void)
 void
 downlink_finish(void)
 {
-	(void) settle();
+	settle();
 }
 
 TimestampTz
 downlink_deadline(void)
 {
 	TimestampTz deadline = fetch_deadline(downlink.sessions);
-	bool		waits = downlink.settled_count > 0 || !dlist_is_empty(&downlink.sessions->wanting);
 
-	if (waits)
+	if (downlink.settled_count > 0 || !dlist_is_empty(&downlink.sessions->wanting))
 		deadline = Min(deadline, downlink.not_before);
 	return deadline;
 }

@@ -17,8 +17,9 @@
 /* Prepares it, in the current memory context. */
 extern void downlink_init(Sessions *sessions);
 
-/* Sends what is to be sent by now. */
-extern void downlink_turn(void);
+/* Sends what is to be sent by now.  storing: what came can be stored; else nothing
+ * that depends on it is sent. */
+extern void downlink_turn(bool storing);
 
 /* Writes down what could not be before; the worker ends. */
 extern void downlink_finish(void);

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type_d.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -19,6 +20,15 @@
 	" JOIN pt621.device d ON d.ident = u.ident AND d.enabled" \
 	" JOIN pt621.device_state s ON s.device_id = d.id AND s.bound_conn = u.conn"
 
+/* Those of the ids that are still as the connection left them. */
+#define OF_SETTLED \
+	" WHERE c.id IN (SELECT l.id FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) u (id, conn)" \
+	" JOIN pt621.command l ON l.id = u.id AND l.conn = u.conn AND l.state = 'sending'" \
+	" FOR UPDATE OF l SKIP LOCKED)"
+
+/* Commands of one tracker that are sent at once: it has to cope with them. */
+#define COMMANDS_MAX	16
+
 typedef enum Statement
 {
 	SQL_FIND_COMMANDS,
@@ -27,21 +37,28 @@ typedef enum Statement
 	SQL_FIND_PHOTOS,
 	SQL_SENT,
 	SQL_NOT_SENT,
+	SQL_STILL_SENDING,
 	SQL_PHOTO_FAILED,
 	STATEMENTS
 } Statement;
 
 static const PlanText statements[STATEMENTS] =
 {
+	/* $3: of each tracker no more than so many. */
 	[SQL_FIND_COMMANDS] = {
-		"SELECT u.n::pg_catalog.int4, c.id::pg_catalog.int8, c.wire::pg_catalog.text,"
-		" c.cuts_engine AND NOT c.force AND %s.pt621_too_fast(s.fix_time, s.speed_kmh)"
+		"SELECT c.n, c.id, c.wire, CASE"
+		" WHEN c.cuts_engine IS DISTINCT FROM coalesce(%1$s.pt621_command_may_switch(c.wire, c.engine_output), false)"
+		" THEN 'waits: pt621.device.engine_output was changed since, so order it anew'"
+		" WHEN c.cuts_engine AND NOT c.force AND %1$s.pt621_too_fast(c.fix_time, c.speed_kmh)"
+		" THEN 'waits: too fast for cutting the engine' END"
+		" FROM (SELECT u.n::pg_catalog.int4, q.id, q.wire, q.cuts_engine, q.force, d.engine_output, s.fix_time, s.speed_kmh"
 		OF_CONNECTIONS
-		" JOIN pt621.command c ON c.device_id = d.id AND c.state = 'queued'"
-		" WHERE c.transport = 'data' AND c.expires_at > pg_catalog.now()"
-		" AND (c.not_before IS NULL OR c.not_before <= pg_catalog.now())"
-		" ORDER BY c.id FOR UPDATE OF c SKIP LOCKED",
-		PLAN_BY_INDEX, 2, {INT8ARRAYOID, TEXTARRAYOID}
+		" JOIN LATERAL (SELECT w.id::pg_catalog.int8, w.wire::pg_catalog.text, w.cuts_engine, w.force FROM pt621.command w"
+		" WHERE w.device_id = d.id AND w.state = 'queued' AND w.transport = 'data' AND w.expires_at > pg_catalog.now()"
+		" AND (w.not_before IS NULL OR w.not_before <= pg_catalog.now())"
+		" ORDER BY w.id LIMIT $3 FOR UPDATE SKIP LOCKED) q ON true) c"
+		" ORDER BY c.id",
+		PLAN_BY_INDEX, 3, {INT8ARRAYOID, TEXTARRAYOID, INT4OID}
 	},
 	[SQL_CLAIM] = {
 		PLAN_NO_SCHEMA "UPDATE pt621.command c SET state = 'sending', attempts = c.attempts + 1,"
@@ -50,9 +67,10 @@ static const PlanText statements[STATEMENTS] =
 		PLAN_BY_INDEX, 2, {INT8ARRAYOID, INT8ARRAYOID}
 	},
 	[SQL_HOLD] = {
-		PLAN_NO_SCHEMA "UPDATE pt621.command c SET reason = 'waits: too fast for cutting the engine'"
-		" WHERE c.id = ANY ($1) AND c.reason IS DISTINCT FROM 'waits: too fast for cutting the engine'",
-		PLAN_BY_INDEX, 1, {INT8ARRAYOID}
+		PLAN_NO_SCHEMA "UPDATE pt621.command c SET reason = u.reason"
+		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) u (id, reason)"
+		" WHERE c.id = u.id AND c.reason IS DISTINCT FROM u.reason",
+		PLAN_BY_INDEX, 2, {INT8ARRAYOID, TEXTARRAYOID}
 	},
 	[SQL_FIND_PHOTOS] = {
 		PLAN_NO_SCHEMA "SELECT u.n::pg_catalog.int4, p.id::pg_catalog.int8, p.size::pg_catalog.int4, p.received::pg_catalog.int4"
@@ -62,21 +80,27 @@ static const PlanText statements[STATEMENTS] =
 		" ORDER BY q.id LIMIT 1) p ON true",
 		PLAN_BY_INDEX, 2, {INT8ARRAYOID, TEXTARRAYOID}
 	},
+	/* Nobody is waited for here: what somebody holds is for the next time.  Each gives
+	 * the ids of those that are done. */
 	[SQL_SENT] = {
-		PLAN_NO_SCHEMA "UPDATE pt621.command c SET state = 'sent'"
-		" WHERE c.id = ANY ($1) AND c.state = 'sending'",
-		PLAN_BY_INDEX, 1, {INT8ARRAYOID}
+		PLAN_NO_SCHEMA "UPDATE pt621.command c SET state = 'sent'" OF_SETTLED,
+		PLAN_BY_INDEX, 2, {INT8ARRAYOID, INT8ARRAYOID}
 	},
 	[SQL_NOT_SENT] = {
 		PLAN_NO_SCHEMA "UPDATE pt621.command c SET state = 'queued', attempts = c.attempts - 1,"
-		" sent_at = NULL, conn = NULL, reason = 'the connection took no more'"
-		" WHERE c.id = ANY ($1) AND c.state = 'sending'",
-		PLAN_BY_INDEX, 1, {INT8ARRAYOID}
+		" sent_at = NULL, conn = NULL, reason = 'the connection took no more'" OF_SETTLED,
+		PLAN_BY_INDEX, 2, {INT8ARRAYOID, INT8ARRAYOID}
+	},
+	[SQL_STILL_SENDING] = {
+		PLAN_NO_SCHEMA "SELECT c.id::pg_catalog.int8 FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) u (id, conn)"
+		" JOIN pt621.command c ON c.id = u.id AND c.conn = u.conn AND c.state = 'sending'",
+		PLAN_BY_INDEX, 2, {INT8ARRAYOID, INT8ARRAYOID}
 	},
 	[SQL_PHOTO_FAILED] = {
 		PLAN_NO_SCHEMA "UPDATE pt621.photo p SET state = 'failed', reason = pg_catalog.concat_ws('; ', p.reason,"
 		" 'no answer to the last requests for the bytes from ' || p.received::pg_catalog.text || ' on')"
-		" WHERE p.id = ANY ($1) AND p.state IN ('announced', 'fetching')",
+		" WHERE p.id IN (SELECT l.id FROM pt621.photo l WHERE l.id = ANY ($1)"
+		" AND l.state IN ('announced', 'fetching') FOR UPDATE SKIP LOCKED)",
 		PLAN_BY_INDEX, 1, {INT8ARRAYOID}
 	},
 };
@@ -93,6 +117,16 @@ int8_array(const int64 *values, int count)
 		elements[i] = Int64GetDatum(values[i]);
 	return PointerGetDatum(construct_array(elements, count, INT8OID, sizeof(int64),
 										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+static Datum
+text_array(const char *const *values, int count)
+{
+	Datum	   *elements = palloc(Max(count, 1) * sizeof(Datum));
+
+	for (int i = 0; i < count; i++)
+		elements[i] = CStringGetTextDatum(values[i]);
+	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 static Datum
@@ -115,10 +149,21 @@ found(uint64 row, int column)
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
 }
 
+/* Gives a text of a row that was found, in the order's memory; NULL where it is. */
+static const char *
+found_text(const DownlinkOrder *order, uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+
+	return isnull ? NULL : MemoryContextStrdup(order->context, TextDatumGetCString(value));
+}
+
 /* Takes in the commands that were found. */
 static void
 take_commands(DownlinkOrder *order, uint64 rows)
 {
+	order->command_count = 0;
 	order->commands = MemoryContextAllocHuge(order->context, Max(rows, 1) * sizeof(FoundCommand));
 	for (uint64 row = 0; row < rows; row++)
 	{
@@ -132,7 +177,7 @@ take_commands(DownlinkOrder *order, uint64 rows)
 			continue;
 		command->who = DatumGetInt32(found(row, 1)) - 1;
 		command->id = DatumGetInt64(found(row, 2));
-		command->held = DatumGetBool(found(row, 4));
+		command->held = found_text(order, row, 4);
 		command->bytes[0] = '#';
 		memcpy(command->bytes + 1, VARDATA_ANY(wire), size);
 		memcpy(command->bytes + 1 + size, "\r\n", 2);
@@ -165,6 +210,7 @@ claim_commands(const DownlinkOrder *order, Oid schema)
 	int64	   *claimed = palloc(order->command_count * sizeof(int64));
 	int64	   *conns = palloc(order->command_count * sizeof(int64));
 	int64	   *held = palloc(order->command_count * sizeof(int64));
+	const char **reasons = palloc(order->command_count * sizeof(char *));
 	int			claims = 0;
 	int			holds = 0;
 
@@ -173,7 +219,10 @@ claim_commands(const DownlinkOrder *order, Oid schema)
 		const FoundCommand *command = &order->commands[i];
 
 		if (command->held)
+		{
+			reasons[holds] = command->held;
 			held[holds++] = command->id;
+		}
 		else
 		{
 			conns[claims] = order->conns[command->who];
@@ -185,12 +234,14 @@ claim_commands(const DownlinkOrder *order, Oid schema)
 		Datum		values[] = {int8_array(claimed, claims), int8_array(conns, claims)};
 
 		plan_run(&set, SQL_CLAIM, schema, values, NULL);
+		/* Whatever synchronous_commit says: once it is sent it must be known. */
+		ForceSyncCommit();
 	}
 	if (holds > 0)
 	{
-		Datum		value = int8_array(held, holds);
+		Datum		values[] = {int8_array(held, holds), text_array(reasons, holds)};
 
-		plan_run(&set, SQL_HOLD, schema, &value, NULL);
+		plan_run(&set, SQL_HOLD, schema, values, NULL);
 	}
 }
 
@@ -201,7 +252,8 @@ downlink_find(void *arg)
 	DownlinkOrder *order = arg;
 	char	   *reason;
 	Oid			schema = gate_lock_extension(&reason);
-	Datum		values[2];
+	Datum		values[3];
+	uint64		rows;
 
 	if (!OidIsValid(schema))
 	{
@@ -212,12 +264,45 @@ downlink_find(void *arg)
 		elog(ERROR, "could not connect to SPI");
 	values[0] = int8_array(order->conns, order->count);
 	values[1] = ident_array(order->idents, order->count);
-	take_commands(order, plan_run(&set, SQL_FIND_COMMANDS, schema, values, NULL));
+	values[2] = Int32GetDatum(COMMANDS_MAX);
+	rows = plan_run(&set, SQL_FIND_COMMANDS, schema, values, NULL);
+	order->more = rows >= COMMANDS_MAX;
+	take_commands(order, rows);
 	if (order->command_count > 0)
 		claim_commands(order, schema);
 	if (setting_fetch_photos)
 		take_photos(order, plan_run(&set, SQL_FIND_PHOTOS, schema, values, NULL));
 	SPI_finish();
+}
+
+/* Collects those of one kind that are not done; returns how many. */
+static int
+collect_settled(const SettleOrder *order, Settlement what, int64 *ids, int64 *conns)
+{
+	int			count = 0;
+
+	for (int i = 0; i < order->count; i++)
+	{
+		if (order->settled[i].what != what)
+			continue;
+		conns[count] = order->settled[i].conn;
+		ids[count++] = order->settled[i].id;
+	}
+	return count;
+}
+
+/* Marks as done all but those that are still `sending`. */
+static void
+mark_done(SettleOrder *order, uint64 rows)
+{
+	for (int i = 0; i < order->count; i++)
+	{
+		order->settled[i].done = true;
+		for (uint64 row = 0; row < rows && order->settled[i].done; row++)
+			order->settled[i].done = DatumGetInt64(found(row, 1)) != order->settled[i].id;
+	}
+	if (rows > 0)
+		SPI_freetuptable(SPI_tuptable);
 }
 
 /* Writes down what became of commands and photos. */
@@ -229,29 +314,38 @@ downlink_settle(void *arg)
 		[SETTLED_NOT_SENT] = SQL_NOT_SENT,
 		[SETTLED_PHOTO_FAILED] = SQL_PHOTO_FAILED
 	};
-	const SettleOrder *order = arg;
+	SettleOrder *order = arg;
 	char	   *reason;
 	Oid			schema = gate_lock_extension(&reason);
 	int64	   *ids = palloc(order->count * sizeof(int64));
+	int64	   *conns = palloc(order->count * sizeof(int64));
+	uint64		still = 0;
 
 	if (!OidIsValid(schema))
-		return;					/* the tables went with it, or will say `sending` */
+		return;					/* when it is back */
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	for (Size what = 0; what < lengthof(statement); what++)
+	for (int what = 0; what < (int) lengthof(statement); what++)
 	{
-		int			count = 0;
-		Datum		value;
+		int			count = collect_settled(order, (Settlement) what, ids, conns);
+		Datum		values[2];
 
-		for (int i = 0; i < order->count; i++)
-		{
-			if (order->settled[i].what == (Settlement) what)
-				ids[count++] = order->settled[i].id;
-		}
 		if (count == 0)
 			continue;
-		value = int8_array(ids, count);
-		plan_run(&set, statement[what], schema, &value, NULL);
+		values[0] = int8_array(ids, count);
+		values[1] = int8_array(conns, count);
+		plan_run(&set, statement[what], schema, values, NULL);
 	}
+	for (int i = 0; i < order->count; i++)
+	{
+		ids[i] = order->settled[i].id;
+		conns[i] = order->settled[i].conn;
+	}
+	{
+		Datum		values[] = {int8_array(ids, order->count), int8_array(conns, order->count)};
+
+		still = plan_run(&set, SQL_STILL_SENDING, schema, values, NULL);
+	}
+	mark_done(order, still);
 	SPI_finish();
 }

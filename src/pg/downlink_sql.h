@@ -18,7 +18,7 @@ typedef struct FoundCommand
 {
 	int			who;			/* index of its connection in the order */
 	int64		id;
-	bool		held;			/* it must not be sent now */
+	const char *held;			/* why it must not be sent now; NULL = it may */
 	Size		size;
 	char		bytes[PT621_COMMAND_BYTES]; /* with # and line end */
 } FoundCommand;
@@ -43,6 +43,7 @@ typedef struct DownlinkOrder
 	int			command_count;
 	FoundPhoto *photos;			/* one for a connection at most */
 	int			photo_count;
+	bool		more;			/* there are others, for the next time */
 } DownlinkOrder;
 
 typedef enum Settlement
@@ -56,16 +57,20 @@ typedef enum Settlement
 typedef struct Settled
 {
 	int64		id;
+	int64		conn;			/* that it was sent by; 0 of a photo */
 	Settlement	what;
+	bool		done;			/* it is written down, or there is nothing to write */
 } Settled;
 
 typedef struct SettleOrder
 {
-	const Settled *settled;
+	Settled    *settled;
 	int			count;
 } SettleOrder;
 
 extern void downlink_find(void *order);
+
+/* Marks those that are done; the others are held by somebody else. */
 extern void downlink_settle(void *order);
 
 #endif							/* PT621_PG_DOWNLINK_SQL_H */

@@ -2,9 +2,9 @@
  * fetch.c
  *		Photos, asked for piece by piece.
  *
- * Invariants.  A session that fetches is in one of two lists: `to_ask`, or `asked`
- * until its piece has come or its time is over.  Pieces are asked for at a bounded
- * rate, since each is a unit to be stored.
+ * Invariants.  A session that fetches is in one of three lists: `to_begin`, then
+ * `to_ask` and `asked` in turns.  Pieces are asked for at a bounded rate, since each
+ * is a unit to be stored, and a photo takes a bounded number of requests.
  */
 #include "postgres.h"
 
@@ -13,38 +13,54 @@
 
 /* A second's worth of requests may go out at once, but no more than so many. */
 #define ASK_BURST		100
+/*
+ * One request of so many is for a photo that has not begun, while others have.  Were
+ * all begun at once, all would come to their end at the same time: late for most, and
+ * much to put together at once.  Were none, slow ones would keep others out.
+ */
+#define BEGIN_EVERY		20
+/* Least bytes of a piece, on average, and requests that may bring none. */
+#define PIECE_MIN		64
+#define REQUESTS_SPARE	100
 
 static double tokens;			/* requests that may go out now ... */
 static TimestampTz tokens_at;	/* ... then */
+static uint32 turns;			/* requests so far */
 
 /* Goes on with a photo, or with none when photo is 0. */
 void
 fetch_set(Sessions *sessions, Session *session, int64 photo, uint32 size, uint32 at)
 {
+	Asked	   *asked = &session->source.asked;
+
 	if (session->fetch.photo != 0)
 		dlist_delete(&session->fetching);
 	session->fetch = (Fetch) {.photo = photo,.size = size,.at = at};
-	session->source.asked.photo = photo;
-	session->source.asked.count = 0;
-	session->source.asked.odd = -1;
-	session->source.asked.odd_is_old = false;
+	asked->photo = photo;
+	asked->count = 0;
+	asked->odd = -1;
+	asked->odd_is_old = false;
 	if (photo != 0)
-		dlist_push_tail(&sessions->to_ask, &session->fetching);
+		dlist_push_tail(at > 0 ? &sessions->to_ask : &sessions->to_begin, &session->fetching);
 }
 
-/*
- * Asks for the piece that is wanted now, when its turn has come.
- *
- * Before those that have not begun: else all of many photos would come to their end
- * at the same time, which is late for most, and much to put together at once.
- */
+/* Gives a photo up; the next one of the tracker has its turn. */
+static void
+give_up(Sessions *sessions, Session *session)
+{
+	downlink_photo_failed(session->fetch.photo);
+	fetch_set(sessions, session, 0, 0, 0);
+	session_want(sessions, session);
+}
+
+/* Asks for the piece that is wanted now, when its turn has come. */
 static void
 ask_next(Sessions *sessions, Session *session)
 {
-	dlist_delete(&session->fetching);
-	session->fetch.asked_at = 0;
 	session->source.asked.odd_is_old = session->source.asked.odd >= 0;
-	dlist_push_head(&sessions->to_ask, &session->fetching);
+	session->source.asked.count = 0;
+	dlist_delete(&session->fetching);
+	dlist_push_tail(&sessions->to_ask, &session->fetching);
 }
 
 /* Lets so many requests go out as the time since then allows. */
@@ -76,24 +92,38 @@ ask_for_piece(Sessions *sessions, Session *session, TimestampTz now)
 	size = pt621_photo_request(asked->at, asked->count, bytes);
 	dlist_delete(&session->fetching);
 	fetch->tries++;
+	fetch->requests++;
+	fetch->heard = false;
 	fetch->asked_at = now;
 	dlist_push_tail(&sessions->asked, &session->fetching);
 	/* What does not go out is asked for again like what does not come. */
 	(void) session_send(sessions, session, bytes, size);
 }
 
+/* Gives the session whose turn it is; NULL when none wants anything. */
+static Session *
+next_to_ask(Sessions *sessions)
+{
+	dlist_head *list = &sessions->to_ask;
+
+	if (dlist_is_empty(list) || (turns % BEGIN_EVERY == 0 && !dlist_is_empty(&sessions->to_begin)))
+		list = &sessions->to_begin;
+	return dlist_is_empty(list) ? NULL : dlist_head_element(Session, fetching, list);
+}
+
 void
 fetch_ask(Sessions *sessions, TimestampTz now)
 {
-	dlist_head *to_ask = &sessions->to_ask;
+	Session    *session;
 
 	refill_tokens(now);
-	while (!dlist_is_empty(to_ask) && tokens >= 1)
+	while (tokens >= 1 && (session = next_to_ask(sessions)) != NULL)
 	{
-		Session    *session = dlist_head_element(Session, fetching, to_ask);
-
 		tokens -= 1;
-		if (setting_fetch_photos && session_is_reachable(session, now))
+		turns++;
+		if (session->fetch.requests > session->fetch.size / PIECE_MIN + REQUESTS_SPARE)
+			give_up(sessions, session);
+		else if (setting_fetch_photos && session_is_reachable(session, now))
 			ask_for_piece(sessions, session, now);
 		else
 		{
@@ -120,8 +150,8 @@ piece_due(Sessions *sessions, TimestampTz now)
 /*
  * Sees to pieces that did not come.
  *
- * A tracker that has said nothing at all since has lost its network, which is no
- * fault of the photo: it goes on with what it says next.
+ * A tracker that has said nothing at all since has lost its network, or what it said
+ * cannot be stored; either is no fault of the photo: it goes on with what comes next.
  */
 void
 fetch_expire(Sessions *sessions, TimestampTz now)
@@ -129,21 +159,16 @@ fetch_expire(Sessions *sessions, TimestampTz now)
 	while (piece_due(sessions, now) <= now)
 	{
 		Session    *session = dlist_head_element(Session, fetching, &sessions->asked);
-		Fetch	   *fetch = &session->fetch;
 
-		if (fetch->tries < setting_photo_tries)
-		{
+		if (session->fetch.tries < setting_photo_tries)
 			ask_next(sessions, session);
-			continue;
-		}
-		if (session->received_at > fetch->asked_at)
-		{
-			downlink_photo_failed(fetch->photo);
-			session_want(sessions, session);
-		}
+		else if (session->fetch.heard)
+			give_up(sessions, session);
 		else
+		{
+			fetch_set(sessions, session, 0, 0, 0);
 			session->wants_next = true;
-		fetch_set(sessions, session, 0, 0, 0);
+		}
 	}
 }
 
@@ -153,11 +178,16 @@ fetch_account(Sessions *sessions, Session *session, const BatchUnit *unit)
 {
 	Fetch	   *fetch = &session->fetch;
 
+	if (unit->piece != 0)
+		session->source.asked.last_piece = unit->piece;
 	if (fetch->photo == 0 || unit->photo != fetch->photo)
 		return;
 	switch ((PhotoFate) unit->photo_fate)
 	{
 		case PHOTO_TAKEN:
+		case PHOTO_THERE:
+			if (fetch->at == (uint32) unit->photo_number)
+				break;
 			fetch->at = (uint32) unit->photo_number;
 			fetch->tries = 0;
 			session->source.asked.odd = -1;
@@ -171,11 +201,7 @@ fetch_account(Sessions *sessions, Session *session, const BatchUnit *unit)
 			if (fetch->tries < setting_photo_tries)
 				ask_next(sessions, session);
 			else
-			{
-				/* Its time is over. */
-				fetch->asked_at = 0;
-				dlist_move_head(&sessions->asked, &session->fetching);
-			}
+				give_up(sessions, session);
 			break;
 		case PHOTO_ODD:
 			if (session->source.asked.odd < 0)
@@ -191,7 +217,7 @@ fetch_deadline(Sessions *sessions)
 {
 	TimestampTz deadline = piece_due(sessions, GetCurrentTimestamp());
 
-	if (!dlist_is_empty(&sessions->to_ask))
+	if (next_to_ask(sessions) != NULL)
 		deadline = Min(deadline, tokens_at +
 					   (TimestampTz) ((1 - tokens) / setting_photo_rate * USECS_PER_SEC) + 1);
 	return deadline;

@@ -263,6 +263,7 @@ store(bool now)
 		sessions_set_batch(listener.sessions, flush_get_batch(listener.flush));
 	store_pause = port_expects_datagrams() ? port_read_datagrams : NULL;
 	reason = flush_batch(listener.flush);
+	store_pause = NULL;
 	if (reason)
 	{
 		/* The extension is gone: the batch waits for its return. */
@@ -347,7 +348,6 @@ drain(void)
 
 	listener.stopping = true;
 	say_state(WORKER_DRAINING, "");
-	downlink_finish();
 	flush_hurry(listener.flush);
 	flush_set_deadline(listener.flush, end);
 	drain_port(end, retry_end);
@@ -359,6 +359,8 @@ drain(void)
 		store(true);
 		MemoryContextReset(listener.turn);
 	} while (flush_size(listener.flush) > 0 && GetCurrentTimestamp() < end);
+	if (GetCurrentTimestamp() < end)
+		downlink_finish();
 	if (flush_size(listener.flush) > 0)
 		ereport(WARNING,
 				(errmsg("pt621: stopped with %u units not stored%s",
@@ -417,7 +419,7 @@ pt621_listener_main(Datum arg)
 			check_state();
 		read_sockets();
 		store(false);
-		downlink_turn();
+		downlink_turn(!flush_is_backing_off(listener.flush));
 		MemoryContextReset(listener.turn);
 		wait_for_work();
 	}

@@ -68,6 +68,7 @@ struct Session
 	void	   *socket;			/* that the last datagram came to; NULL = gone, or TCP */
 	bool		is_wanting;		/* in the list `wanting` */
 	bool		wants_next;		/* to be put there with its next unit */
+	bool		is_choked;		/* what was sent to it just now did not go out */
 	dlist_node	wanting;
 	Fetch		fetch;
 	dlist_node	fetching;		/* while fetch.photo is not 0 */

@@ -47,13 +47,15 @@ sub gone
 	return;
 }
 
-# Every photo that was announced is there, byte for byte.
+# Every photo that a fleet has announced is there, byte for byte.  It ends with that,
+# since only then the whole truth is in its file.
 sub photos_are
 {
-	my ($count, $name) = @_;
+	my ($fleet, $count, $name) = @_;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	$node->becomes(q{SELECT count(*), count(*) FILTER (WHERE state = 'complete') FROM pt621.photo}, "$count|$count", "$name: all of them come");
+	gone($fleet);
 	psql('CREATE TABLE IF NOT EXISTS public.truth (ident text, photo integer, camera text, size integer, "time" timestamptz, bytes bytea)');
 	psql("TRUNCATE public.truth; COPY public.truth FROM '$truth' (FORMAT csv, HEADER)");
 	is( psql(q{SELECT count(*), count(p.id), count(*) FILTER (WHERE p.sha256 = sha256(t.bytes) AND p.camera = t.camera)
@@ -72,22 +74,21 @@ $node->wait_until('SELECT count(*) = 80 FROM pt621.position');
 my $announced = psql(q{SELECT count(*) FROM pt621.position WHERE code = 'PHO'});
 
 cmp_ok($announced, '>', 10, 'photos were announced');
-photos_are($announced, 'connections that end in mid-photo, two listeners');
+photos_are($fleet, $announced, 'connections that end in mid-photo, two listeners');
 cmp_ok(psql('SELECT sum(connections_opened) FROM pt621_stat_worker()'), '>=', 20 + $announced, '... they did');
 is(psql(q{SELECT count(*) FROM pt621_stat_worker() WHERE worker = 'listener' AND connections_opened > 5}), 2, '... and came back at both');
-gone($fleet);
 
 # By UDP, with another address each time.
 psql('TRUNCATE pt621.position, pt621.frame');
 $fleet = fleet('3100001', 8, '--udp', 1, '--records', 3, '--photos', 1, '--photo-size', 4000, '--cameras', 1, '--hang-up', 2);
-photos_are(24, 'UDP, with another address in each photo');
-gone($fleet);
+photos_are($fleet, 24, 'UDP, with another address in each photo');
 
 # Pieces that do not come, come twice, are cut, or are others.
 psql('TRUNCATE pt621.position, pt621.frame');
 $node->configure('pt621.photo_tries' => 50);
 $fleet = fleet('3200001', 10, '--records', 1, '--photos', 1, '--photo-size', 6000, '--cameras', 1, '--photo-faults', 0.3);
 $node->becomes(q{SELECT count(*) FILTER (WHERE state IN ('announced', 'fetching')), count(*) FROM pt621.photo}, '0|10', 'pieces sent wrongly: every photo comes to an end');
+gone($fleet);
 psql('CREATE TABLE public.faulty (ident text, photo integer, camera text, size integer, "time" timestamptz, bytes bytea)');
 psql("COPY public.faulty FROM '$truth' (FORMAT csv, HEADER)");
 is( psql(q{SELECT count(*) FROM public.faulty t JOIN pt621.device d ON d.ident = t.ident
@@ -95,7 +96,6 @@ is( psql(q{SELECT count(*) FROM public.faulty t JOIN pt621.device d ON d.ident =
 			WHERE CASE WHEN octet_length(t.bytes) = t.size THEN p.state IS DISTINCT FROM 'complete' OR p.jpeg IS DISTINCT FROM t.bytes
 					   ELSE p.state IS DISTINCT FROM 'failed' OR pt621_photo_file(p.id) IS DISTINCT FROM t.bytes OR lower(p.missing) <> octet_length(t.bytes) END}),
 	0, '... with the right bytes, or as many of them as there are, and a word about the others');
-gone($fleet);
 $node->configure('pt621.photo_tries' => undef);
 
 # Answers, and silence.
