@@ -8,10 +8,14 @@ use POSIX qw(strftime);
 use PT621;
 use Test::More;
 
-my $node = PT621->listening('main', conf => "restart_after_crash = on\n");
+my $node = PT621->listening('main', conf => "restart_after_crash = on\nwal_writer_delay = 10s\n");
 
 # It must open again where the trackers look for it.
 $node->keep_port;
+
+# Not even with this may a command be sent that the server then knows nothing of.
+$node->safe_psql('postgres', 'ALTER ROLE pt621 SET synchronous_commit = off; SELECT pt621_pause(); SELECT pt621_resume()');
+$node->wait_open;
 
 # Holds up the transaction that is about to give a command this state.
 $node->safe_psql('postgres', q{
