@@ -9,7 +9,7 @@ SET DateStyle = 'ISO';
 \set VERBOSITY default
 \set SHOW_CONTEXT never
 TRUNCATE pt621.device, pt621.device_state, pt621.device_version, pt621.frame, pt621.position, pt621.event, pt621.command, pt621.command_log,
-         pt621.photo, pt621.calibration;
+         pt621.photo, pt621.photo_piece, pt621.calibration;
 
 INSERT INTO pt621.device (id, ident, imei, enabled, firmware, hardware, allowed_peers, ignition_input)
 VALUES (1, '862170000000001', '862170000000001', true, '621-1.2', 'A1', '{10.0.0.0/8}', 4), (2, '1002', NULL, true, NULL, NULL, NULL, 4),
@@ -197,4 +197,4 @@ DROP OWNED BY regress_pt621_fitter;
 DROP ROLE regress_pt621_fitter;
 DELETE FROM pt621.command;
 TRUNCATE pt621.device, pt621.device_state, pt621.device_version, pt621.frame, pt621.position, pt621.event, pt621.command_log,
-         pt621.photo, pt621.calibration;
+         pt621.photo, pt621.photo_piece, pt621.calibration;

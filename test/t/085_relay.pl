@@ -11,7 +11,7 @@ use PT621;
 use Test::More;
 
 my $root = $ENV{TESTDIR} || '.';
-my $documentation = join "\n", map { -e $_ ? slurp_file($_) : () } "$root/README.md", "$root/doc/relay-snippet.md";
+my $documentation = slurp_file("$root/README.md");
 
 # The indented blocks of a section.
 sub blocks
