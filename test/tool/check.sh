@@ -111,7 +111,7 @@ stage() {
 	WORK=$(db_user_dir)
 	tar -c --exclude=./.git --exclude="./$BUILD/*/obj" --exclude="./$BUILD/obj" \
 		--exclude="./$BUILD/clang" --exclude="./$BUILD/unit" \
-		--exclude="./$BUILD/fuzz" --exclude="./$BUILD/check" . |
+		--exclude="./$BUILD/fuzz" --exclude="./$BUILD/check" --exclude="./$BUILD/run" . |
 		as_db_user tar -x -C "$WORK"
 	as_db_user mkdir "$WORK/tmp"
 }
