@@ -5,6 +5,7 @@ use warnings;
 
 use POSIX qw(strftime);
 use PT621;
+use Socket ();
 use Test::More;
 
 my $node = PT621->listening('main', conf => <<'CONF');
@@ -92,6 +93,35 @@ is(PT621::heard($three), '#OPC2,1', '... but by a new one');
 
 psql(q{INSERT INTO pt621.command (device_id, kind, argument) SELECT id, 'text', 'N' || n FROM pt621.device, generate_series(1, 50) n WHERE ident = '1002'});
 is(join(' ', map { PT621::heard($two) } 1 .. 50), join(' ', map { "#N$_" } 1 .. 50), 'fifty commands at once come in their order');
+
+# One that does not read for a long time, and has little room from the beginning, so
+# that the system on the other side does not keep much for it either.
+my $text = 'x' x 154;
+my $deaf = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $node->{trackers_port}, Proto => 'tcp',
+	Sockopts => [ [ Socket::SOL_SOCKET, Socket::SO_RCVBUF, 2048 ] ]) // die "could not connect: $@";
+
+PT621::put($deaf, now_record('1004'));
+$node->wait_until(q{SELECT count(*) = 1 FROM pt621_stat_connection() WHERE ident = '1004'});
+psql("INSERT INTO pt621.command (device_id, kind, argument) SELECT id, 'text', n || '$text' FROM pt621.device, generate_series(1, 16000) n WHERE ident = '1004'");
+$node->becomes(q{SELECT count(*) FILTER (WHERE reason = 'the connection took no more') > 0, count(*) FILTER (WHERE state = 'sending')
+				   FROM pt621.command c JOIN pt621.device d ON d.id = c.device_id WHERE d.ident = '1004'}, 't|0', 'a tracker that does not read is not sent more than it takes');
+order('1002', q{'version'});
+is(PT621::heard($two), '#VER', '... and others get theirs');
+my ($wrong, $next) = (0, 1);
+
+while ($next <= 16000)
+{
+	# With each report as many go out as there is room for.
+	PT621::put($deaf, now_record('1004', odometer => $next)) if $next % 200 == 1;
+	my $line = PT621::heard($deaf) // last;
+
+	$wrong++ if $line ne "#$next$text";
+	$next++;
+}
+is("$next $wrong", '16001 0', '... when it reads, all come, in their order and once');
+$node->becomes(q{SELECT count(*) FROM pt621.command c JOIN pt621.device d ON d.id = c.device_id WHERE d.ident = '1004' AND state = 'sent' AND attempts = 1 AND in_doubt = 0},
+	16000, '... which their rows say');
+close($deaf);
 
 # ---------------------------------------------------------------------------
 # Locks
