@@ -5,13 +5,20 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    due record;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = 'pt621.device'::regclass AND a.attname = 'engine_output') THEN
-        ALTER TABLE pt621.device ADD COLUMN firmware text,
-                                ADD COLUMN hardware text,
-                                ADD COLUMN phone text,
-                                ADD COLUMN engine_output smallint DEFAULT 1 CHECK (engine_output BETWEEN 1 AND 9);
-    END IF;
+    -- One that is there already may be the users', who then have it their way.
+    FOR due IN
+        SELECT c.name, c.type
+          FROM (VALUES (1, 'firmware'::name, 'text'), (2, 'hardware', 'text'), (3, 'phone', 'text'),
+                       (4, 'engine_output', 'smallint DEFAULT 1 CHECK (engine_output BETWEEN 1 AND 9)')) c (n, name, type)
+         WHERE NOT EXISTS (SELECT FROM pg_attribute a
+                            WHERE a.attrelid = 'pt621.device'::regclass AND a.attname = c.name)
+         ORDER BY c.n
+    LOOP
+        EXECUTE format('ALTER TABLE pt621.device ADD COLUMN %I %s', due.name, due.type);
+    END LOOP;
     -- Apart from pt621.device, which every reader may read.
     IF to_regclass('pt621.device_secret') IS NULL THEN
         CREATE TABLE pt621.device_secret (

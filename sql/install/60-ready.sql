@@ -68,9 +68,14 @@ DECLARE
 BEGIN
     PERFORM @extschema@.pt621_create_tables();
     -- What was ordered of another database, or of this one long ago, is not sent.
-    UPDATE pt621.command c SET state = 'cancelled', reason = 'it was in a database that was restored or copied'
-     WHERE c.state IN ('queued', 'sending')
-       AND (SELECT l.ready_for IS DISTINCT FROM @extschema@.pt621_installation() FROM pt621.layout l);
+    IF (SELECT l.ready_for IS DISTINCT FROM @extschema@.pt621_installation() FROM pt621.layout l) THEN
+        UPDATE pt621.command c
+           SET state = CASE c.state WHEN 'sending' THEN 'failed' WHEN 'queued' THEN 'cancelled' ELSE c.state END,
+               in_doubt = c.in_doubt + (c.state = 'sending')::integer,
+               max_attempts = greatest(c.attempts, 1),
+               reason = 'the database was restored or copied, or the extension made anew'
+         WHERE c.state IN ('queued', 'sending') OR c.state = 'sent' AND c.attempts < c.max_attempts;
+    END IF;
     UPDATE pt621.layout SET ready_for = @extschema@.pt621_installation();
     reason := @extschema@.pt621_closed_reason();
     IF reason IS NOT NULL THEN

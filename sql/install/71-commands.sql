@@ -47,7 +47,7 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    needed   regprocedure := to_regprocedure(format('@extschema@.%I()', 'pt621_may_send_' || NEW.kind));
+    needed   regprocedure := to_regprocedure(format('@extschema@.%I()', 'pt621_may_send_' || coalesce(NEW.kind, '')));
     expected record;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
@@ -187,20 +187,48 @@ $function$;
 COMMENT ON FUNCTION @extschema@.pt621_command_logged() IS
 'the default trigger of pt621.command that writes pt621.command_log';
 
+-- The last word about an output counts, from when on it is to be sent: no cut comes
+-- after the engine was restored, but one of tonight does before one of tomorrow.
+CREATE FUNCTION @extschema@.pt621_command_superseded_by(command bigint, device integer, output smallint)
+RETURNS bigint
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN (SELECT max(n.id) FROM pt621.command n
+             WHERE n.device_id = device AND n.id > command AND n.output = pt621_command_superseded_by.output
+               AND n.state NOT IN ('cancelled', 'expired') AND coalesce(n.not_before, '-infinity') <= now());
+END
+$function$;
+COMMENT ON FUNCTION @extschema@.pt621_command_superseded_by(bigint, integer, smallint) IS
+'internal: the last later command of a tracker that is due and about the same output, so that this one must not be sent any more; NULL = none is';
+
+CREATE FUNCTION @extschema@.pt621_command_supersede(devices integer[])
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    UPDATE pt621.command c
+       SET state = 'cancelled', reason = format('superseded by command %s', q.newer)
+      FROM (SELECT o.id, @extschema@.pt621_command_superseded_by(o.id, o.device_id, o.output) AS newer
+              FROM pt621.command o
+             WHERE o.state = 'queued' AND o.output IS NOT NULL AND o.device_id = ANY (devices)
+               FOR UPDATE SKIP LOCKED) q
+     WHERE c.id = q.id AND q.newer IS NOT NULL;
+END
+$function$;
+COMMENT ON FUNCTION @extschema@.pt621_command_supersede(integer[]) IS
+'internal: cancels the commands of trackers that are queued and must not be sent any more';
+
 CREATE FUNCTION @extschema@.pt621_command_wake()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    -- The last word about an output counts: an older one must not come after it.
-    UPDATE pt621.command c
-       SET state = 'cancelled', cancelled_by = n.requested_by, reason = format('superseded by command %s', n.id)
-      FROM (SELECT DISTINCT ON (w.device_id, w.output) w.id, w.device_id, w.output, w.requested_by
-              FROM new_row w
-             WHERE w.output IS NOT NULL
-             ORDER BY w.device_id, w.output, w.id DESC) n
-     WHERE c.device_id = n.device_id AND c.output = n.output AND c.id < n.id AND c.state = 'queued';
+    PERFORM @extschema@.pt621_command_supersede(
+        ARRAY(SELECT DISTINCT n.device_id FROM new_row n WHERE n.output IS NOT NULL ORDER BY n.device_id));
     PERFORM @extschema@.pt621_wake_listeners(array_agg(d.ident))
        FROM pt621.device d
       WHERE d.id IN (SELECT n.device_id FROM new_row n WHERE n.state = 'queued');
@@ -286,7 +314,8 @@ BEGIN
        SET state = 'answered',
            answered_at = coalesce(c.answered_at, pt621_take_answer.received_at),
            answer = c.answer || line
-     WHERE c.id = (SELECT q.id
+     WHERE c.id = (SELECT l.id FROM pt621.command l WHERE l.id = (
+                   SELECT q.id
                      FROM pt621.command q
                     WHERE q.device_id = device
                       AND q.conn IS NOT DISTINCT FROM by_conn
@@ -295,28 +324,12 @@ BEGIN
                       AND (NOT named OR @extschema@.pt621_command_answered(q.wire, line))
                     ORDER BY @extschema@.pt621_command_answered(q.wire, line) DESC, q.answer IS NULL DESC,
                              CASE WHEN q.answer IS NULL THEN q.id ELSE -q.id END
-                    LIMIT 1
-                      FOR UPDATE SKIP LOCKED)
+                    LIMIT 1) FOR UPDATE SKIP LOCKED)
        AND coalesce(cardinality(c.answer), 0) < 100;
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_take_answer(integer, bigint, text, timestamptz, integer, boolean) IS
 'internal: adds a line to the answer of the command that it is for: one sent by this connection (NULL: by SMS) so many seconds before, at most; named: only to one that it names';
-
--- Whether something newer was ordered about the same output.
-CREATE FUNCTION @extschema@.pt621_command_superseded(command bigint, device integer, output smallint)
-RETURNS boolean
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $function$
-BEGIN
-    RETURN EXISTS (SELECT FROM pt621.command n
-                    WHERE n.device_id = device AND n.id > command AND n.output = pt621_command_superseded.output
-                      AND n.state NOT IN ('cancelled', 'expired'));
-END
-$function$;
-COMMENT ON FUNCTION @extschema@.pt621_command_superseded(bigint, integer, smallint) IS
-'internal: whether a later command of a tracker is about the same output, so that this one must not be sent again';
 
 -- Few rows at any time, found by partial indexes.  What others hold is for the next
 -- call: it does not wait.
@@ -334,9 +347,11 @@ BEGIN
     PERFORM @extschema@.pt621_wake_listeners(ARRAY(
         SELECT d.ident
           FROM pt621.device d
-         WHERE d.ident IN (SELECT o.ident FROM @extschema@.pt621_stat_connection() o)
-           AND EXISTS (SELECT FROM pt621.command c
-                        WHERE c.device_id = d.id AND c.state = 'queued' AND coalesce(c.not_before, '-infinity') <= now())));
+         WHERE d.id IN (SELECT c.device_id FROM pt621.command c
+                         WHERE c.state = 'queued' AND coalesce(c.not_before, '-infinity') <= now())
+           AND d.ident IN (SELECT o.ident FROM @extschema@.pt621_stat_connection() o)));
+    PERFORM @extschema@.pt621_command_supersede(
+        ARRAY(SELECT DISTINCT c.device_id FROM pt621.command c WHERE c.state = 'queued' AND c.output IS NOT NULL));
 
     UPDATE pt621.command c SET state = 'expired'
      WHERE c.id IN (SELECT q.id FROM pt621.command q WHERE q.state = 'queued' AND q.expires_at <= now()
@@ -347,7 +362,7 @@ BEGIN
     -- did not, and its connection is gone, nobody knows.
     UPDATE pt621.command c
        SET state = CASE WHEN c.attempts < c.max_attempts AND c.expires_at > now()
-                             AND NOT @extschema@.pt621_command_superseded(c.id, c.device_id, c.output) THEN 'queued' ELSE 'failed' END,
+                             AND @extschema@.pt621_command_superseded_by(c.id, c.device_id, c.output) IS NULL THEN 'queued' ELSE 'failed' END,
            in_doubt = c.in_doubt + 1,
            reason = 'in doubt: the worker ended while it was being sent, so it may have been received'
      WHERE c.id IN (SELECT q.id FROM pt621.command q
@@ -363,7 +378,7 @@ BEGIN
      WHERE c.id IN (SELECT q.id FROM pt621.command q
                      WHERE q.state = 'sent' AND q.attempts < q.max_attempts AND q.expires_at > now()
                        AND q.sent_at < now() - make_interval(secs => @extschema@.pt621_answer_timeout())
-                       AND NOT @extschema@.pt621_command_superseded(q.id, q.device_id, q.output)
+                       AND @extschema@.pt621_command_superseded_by(q.id, q.device_id, q.output) IS NULL
                      LIMIT 1000 FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS changed = ROW_COUNT;
     done := done + changed;

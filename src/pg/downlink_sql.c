@@ -56,6 +56,7 @@ static const PlanText statements[STATEMENTS] =
 		" JOIN LATERAL (SELECT w.id::pg_catalog.int8, w.wire::pg_catalog.text, w.cuts_engine, w.force FROM pt621.command w"
 		" WHERE w.device_id = d.id AND w.state = 'queued' AND w.transport = 'data' AND w.expires_at > pg_catalog.now()"
 		" AND (w.not_before IS NULL OR w.not_before <= pg_catalog.now())"
+		" AND (w.output IS NULL OR %1$s.pt621_command_superseded_by(w.id, w.device_id, w.output) IS NULL)"
 		" ORDER BY w.id LIMIT $3 FOR UPDATE SKIP LOCKED) q ON true) c"
 		" ORDER BY c.id",
 		PLAN_BY_INDEX, 3, {INT8ARRAYOID, TEXTARRAYOID, INT4OID}

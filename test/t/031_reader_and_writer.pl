@@ -113,10 +113,13 @@ may('wendy', "SELECT pt621_ingest($BYTES)", qr/^1$/);
 may('wendy', "SELECT pt621_ingest_reads(ARRAY[$BYTES])", qr/^0$/);
 may('wendy', "INSERT INTO pt621.device (ident, name) VALUES ('4003', 'crane') RETURNING id > 0", qr/^t$/);
 foreach my $column (split /\n/, $node->safe_psql('postgres', q{
-	SELECT attname FROM pg_attribute WHERE attrelid = 'pt621.device'::regclass AND attnum > 0 AND attname NOT IN ('id', 'created_at', 'options_since')}))
+	SELECT attname FROM pg_attribute WHERE attrelid = 'pt621.device'::regclass AND attnum > 0 AND attname NOT IN ('id', 'created_at', 'options_since', 'engine_output', 'firmware', 'hardware')}))
 {
 	may('wendy', "UPDATE pt621.device SET $column = $column");
 }
+
+# What cuts an engine is for those who may cut it.
+may_not('wendy', 'UPDATE pt621.device SET engine_output = NULL');
 
 # Fences are hers to draw, and the reader's to ask for.
 my $fence = q{INSERT INTO pt621.geofence (name, geom) VALUES ('yard', public.ST_MakeEnvelope(113, 22, 115, 23, 4326))};

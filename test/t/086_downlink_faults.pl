@@ -78,6 +78,13 @@ order('1001', q{'version'});
 is(PT621::heard($one), '#VER', '... which does not come when the vehicle is slow');
 
 psql(q{INSERT INTO pt621.device (ident) VALUES ('1003')});
+my @nights = split /\n/, psql(q{INSERT INTO pt621.command (device_id, kind, not_before, expires_at) SELECT id, v.kind, now() + v.wait, now() + interval '2 days'
+	FROM pt621.device, (VALUES ('engine_cut', interval '1 hour'), ('engine_restore', '8 hours')) v (kind, wait) WHERE ident = '1003' RETURNING id});
+
+is(psql('SELECT count(*) FROM pt621.command WHERE state = $$queued$$ AND id IN (' . join(',', @nights) . ')'), 2, 'a cut for tonight and a restore for tomorrow');
+psql("SET ROLE pt621; UPDATE pt621.command SET not_before = now() - interval '1 s' WHERE id = $nights[1]");
+$node->becomes($STATE . $nights[0], "cancelled 0 superseded by command $nights[1]", '... but not a cut that is still there when the restore is due');
+psql("SELECT pt621_cancel($nights[1])");
 my $other = order('1003', q{'output', '2,on'});
 
 psql(q{UPDATE pt621.device SET engine_output = 2 WHERE ident = '1003'});
@@ -229,7 +236,7 @@ $node->becomes(q{SELECT count(*) FILTER (WHERE state = 'announced'), count(*) FI
 my $waits = order('1003', q{'version', not_before => now() + interval '1 hour'});
 
 psql(q{SET ROLE pt621; UPDATE pt621.layout SET ready_for = 'another place'; SELECT pt621_ready()});
-is(psql($STATE . $waits), 'cancelled 0 it was in a database that was restored or copied', 'what was queued is not sent from a copy');
+is(psql($STATE . $waits), 'cancelled 0 the database was restored or copied, or the extension made anew', 'what was queued is not sent from a copy');
 $node->wait_open;
 order('1003', q{'position'});
 is(PT621::heard($three), '#RCP', '... what is ordered there is');
