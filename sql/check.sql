@@ -75,6 +75,15 @@ UPDATE pt621.position SET outputs = '10000' WHERE device_id = 2;
 SELECT * FROM pg_temp.said(2, '{outputs}');
 UPDATE pt621.position SET speed_kmh = 60 WHERE device_id = 2;
 SELECT * FROM pg_temp.said(2, '{outputs}');
+-- Over 180 degrees there is no way around the globe.
+DELETE FROM pt621.position WHERE device_id = 2;
+SELECT pg_temp.drives('1002', 90);
+UPDATE pt621.position SET geom = ST_SetSRID(ST_MakePoint(CASE WHEN ST_X(geom) < 13.1 THEN ST_X(geom) + 166.9 ELSE ST_X(geom) - 193.1 END, ST_Y(geom)), 4326)
+ WHERE device_id = 2;
+SELECT * FROM pg_temp.said(2, '{odometer}');
+-- Fixes that wander while it is parked are none either.
+UPDATE pt621.position SET speed_kmh = 0, odometer_m = 100000 WHERE device_id = 2;
+SELECT * FROM pg_temp.said(2, '{odometer}');
 
 -- ----------------------------------------------------------------- 3. clocks --
 
@@ -84,6 +93,17 @@ DELETE FROM pt621.position WHERE device_id = 3;
 DELETE FROM pt621.frame WHERE device_id = 3;
 -- local time, two hours east of Greenwich
 SELECT pg_temp.drives('1003', 60, early => '-2 h');
+SELECT * FROM pg_temp.said(3, '{clock}');
+DELETE FROM pt621.frame WHERE device_id = 3;
+-- and in Nepal
+SELECT pg_temp.drives('1003', 60, early => '-5 h -45 min');
+SELECT * FROM pg_temp.said(3, '{clock}');
+DELETE FROM pt621.frame WHERE device_id = 3;
+SELECT pg_temp.drives('1003', 60, early => '3 h 30 min');
+SELECT * FROM pg_temp.said(3, '{clock}');
+DELETE FROM pt621.frame WHERE device_id = 3;
+-- half an hour is no zone
+SELECT pg_temp.drives('1003', 60, early => '30 min');
 SELECT * FROM pg_temp.said(3, '{clock}');
 DELETE FROM pt621.frame WHERE device_id = 3;
 SELECT pg_temp.drives('1003', 60, early => '5 min');
@@ -129,16 +149,36 @@ UPDATE pt621.device SET enabled = false WHERE id = 1;
 SELECT * FROM pg_temp.said(1, '{heard,policy}');
 SELECT pg_temp.drives('1009', 3, peer => '192.0.2.7');
 SELECT * FROM pg_temp.said(9, '{heard,policy}');
+-- the newest of those peers, and of no other error
+SELECT pg_temp.drives('1009', 1, peer => '100.64.0.9');
+UPDATE pt621.frame SET received_at = received_at + interval '2 s' WHERE peer = '100.64.0.9';
+INSERT INTO pt621.frame (received_at, device_id, ident, transport, peer, bytes, error, decoder)
+VALUES (now(), 9, '1009', 'tcp', '203.0.113.9', 'x', 'another connection speaks for the tracker', 'x');
+SELECT * FROM pg_temp.said(9, '{policy}');
 -- archived before there was a row for it
-UPDATE pt621.frame SET device_id = NULL WHERE ident = '1005' AND error IS NULL;
+UPDATE pt621.frame SET device_id = NULL WHERE ident = '1005';
+SELECT * FROM pg_temp.said(5, '{policy}');
+UPDATE pt621.frame SET error = CASE seq % 2 WHEN 0 THEN 'quarantined: the tracker is not in pt621.device' ELSE 'the tracker is not in pt621.device' END
+ WHERE ident = '1005' AND error IS NULL;
 SELECT * FROM pg_temp.said(5, '{policy}');
 
 -- --------------------------------------------------------------- 7. conflicts --
 
 SELECT pg_temp.drives('1008', 60);
 UPDATE pt621.device SET imei = '862170000000001' WHERE id = 8;
+UPDATE pt621.device SET enabled = true WHERE id = 1;
 SELECT * FROM pg_temp.said(8, '{identity,inputs}');
+UPDATE pt621.device SET enabled = false WHERE id = 1;
+SELECT * FROM pg_temp.said(8, '{identity}');
 UPDATE pt621.device SET imei = NULL WHERE id = 8;
+-- A text and a datagram between its records are no other tracker; one return may be a late end.
+UPDATE pt621.frame SET conn = 1 WHERE device_id = 8;
+SELECT pt621_ingest_text('1008', 'Hello', now() - interval '10 min');
+UPDATE pt621.frame SET conn = 2, transport = 'udp' WHERE device_id = 8 AND seq = (SELECT max(seq) - 9 FROM pt621.frame WHERE device_id = 8);
+SELECT * FROM pg_temp.said(8, '{identity}');
+UPDATE pt621.frame SET transport = 'tcp' WHERE device_id = 8 AND transport = 'udp';
+SELECT * FROM pg_temp.said(8, '{identity}');
+UPDATE pt621.frame SET conn = 1 WHERE device_id = 8;
 UPDATE pt621.device_state SET conflicts = 1, conflict_at = now(), conflict_peer = '10.0.0.9' WHERE device_id = 8;
 SELECT * FROM pg_temp.said(8, '{identity}');
 UPDATE pt621.device_state SET conflicts = 7 WHERE device_id = 8;
@@ -168,6 +208,8 @@ SELECT * FROM pg_temp.said(10, '{heard}');
 DELETE FROM pt621.frame WHERE device_id = 10;
 SELECT pt621_ingest_text('1010', 'Lat:52.5 Lon:13.3');
 SELECT * FROM pg_temp.said(10, '{heard,fix}');
+SELECT pt621_ingest_text('1011', 'Hello');
+SELECT * FROM pg_temp.said(11, '{heard}');
 
 -- ---------------------------------------------------------- 9. errors, rights --
 

@@ -25,12 +25,14 @@ $function$;
 COMMENT ON FUNCTION @extschema@.pt621_text_degrees(text, text, text, text, boolean) IS
 'internal: an angle, degrees without a sign, of its digits in a text: plain degrees, degrees with minutes in one number (packed: ddmm.mmmm), or degrees, minutes and seconds apart; NULL for 60 minutes and more';
 
--- Each pattern has twelve parentheses: of the latitude a letter before, the plain
--- number, degrees, minutes, seconds, a letter behind; and the same of the
+-- The first two are of what is taken out of the text: numbers that are no angles,
+-- and angles with a letter on each side, which may belong to either.
+-- Each other pattern has twelve parentheses: of the latitude a letter before, the
+-- plain number, degrees, minutes, seconds, a letter behind; and the same of the
 -- longitude.  All repetitions are bounded, and none stands within another.
 CREATE FUNCTION @extschema@.pt621_text_patterns()
 RETURNS SETOF text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE ROWS 6
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -40,32 +42,49 @@ DECLARE
     angle   text := '(?:([0-9]{1,5}\.[0-9]{%s,20})|([0-9]{1,3})' || gap || part || '(?:' || gap || part || ')?[^0-9A-Za-z.,;/+-]{0,2})';
     rough   text := format(angle, 1);
     fine    text := format(angle, 3);
+    -- Between a number and its letter; with a comma it parts them.
+    near    text := '[^0-9A-Za-z+,;-]{1,3}';
     label   text := 'm?lo?ng?(?:itude)?';
     between text := '[^0-9A-Za-z]{0,6}(?:' || label || '[^0-9A-Za-z]{0,4})?';
     signed  text := '()([+-]?[0-9]{1,3}[.][0-9]{1,20})()()()()';
+    -- A letter behind such a number is not expected, so it is not known of what it is;
+    -- one with a colon is a word for what follows.
+    ends    text := '(?![0-9])(?![^0-9A-Za-z\n\r]{0,3}(?:[NSEW]|north|south|east|west)(?![A-Za-z]|[[:space:]]?[:=]))';
     -- Where a comma may be the point.
     lax     text := replace(signed, '[.]', '[.,]');
     words   text := '(?<![0-9A-Za-z])(?:[qsb]|ll|sll|cbll|loc|query|center|destination|daddr|viewpoint|pos|coords?|geo)[=:](?:loc:)?';
+    pair    text := replace(signed, '{1,20}', '{4,20}') || '(?:[[:space:]]?[,;][[:space:]]?|[[:space:]])' || replace(signed, '{1,20}', '{4,20}') || ends;
 BEGIN
+    -- 12:30, Speed 12.345, Voltage 12.3456,13.4567, 12.345 km/h
+    RETURN NEXT '(?<![0-9.:])[0-9]{1,2}:[0-5][0-9](?::[0-5][0-9])?(?![0-9.:])'
+                '|(?<![A-Za-z])(?:speed|spd|velocity|course|heading|bearing|alt(?:itude)?)[^0-9A-Za-z]{0,4}[0-9]{1,4}(?:[.,][0-9]{1,3})?(?![0-9.])'
+                '|(?<![A-Za-z])(?:volt(?:age|s)?|temp(?:erature)?|adc?[0-9]?|ain[0-9]?|analog|fuel|s/?n|serial|imei|ver(?:sion)?|fw|(?:batt?(?:ery)?|power)'
+                '(?=[^0-9A-Za-z]{0,4}[0-9]{1,4}\.[0-9]{1,4}(?![0-9])))[^0-9A-Za-z]{0,4}[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[,;/ ]{1,2}[+-]?[0-9]{1,20}(?:\.[0-9]{1,20})?)?'
+                '|(?<![0-9.])[0-9]{1,4}(?:[.,][0-9]{1,6})?[[:space:]]?(?:km/?h|kph|mph|knots?|kn|kts?|%|V)(?![A-Za-z])';
+    -- 52.51650 N 13.37770 E 12.34567
+    RETURN NEXT '(?<![0-9.])' || fine || near || '[NS]' || near || fine || near || '[EW]' || near || fine;
     -- N52.51650 E013.37770
     RETURN NEXT '(?<![0-9A-Za-z])([NS])' || rough || '()' || between || '([EW])' || rough || '()(?![0-9])';
+    -- N: 52.51650, E: 013.37770
+    RETURN NEXT '(?<![0-9A-Za-z])([NS])' || near || fine || '()' || between || '([EW])' || near || fine || '()(?![0-9])';
     -- 5230.9900,N,01322.6600,E
     RETURN NEXT '(?<![0-9.])()' || fine || '[^0-9A-Za-z]{0,3}([NS])(?![A-Za-z])' || between || '()' || fine || '[^0-9A-Za-z]{0,3}([EW])(?![A-Za-z])';
-    -- N: 52.51650, E: 013.37770
+    -- N,52.51650,E,013.37770
     RETURN NEXT '(?<![0-9A-Za-z])([NS])[^0-9A-Za-z+-]{1,3}' || fine || '()' || between || '([EW])[^0-9A-Za-z+-]{1,3}' || fine || '()(?![0-9])';
     -- Lat:52.5165 Lon:13.3777
-    RETURN NEXT '(?<![0-9A-Za-z])m?lat(?:itude)?[^0-9A-Za-z+-]{0,4}' || lax || '[^0-9A-Za-z+-]{1,6}' || label || '[^0-9A-Za-z+-]{0,4}'
-                || lax || '(?![0-9])';
+    RETURN NEXT '(?<![0-9A-Za-z])m?lat(?:itude)?[^0-9A-Za-z+-]{0,4}' || lax || '[^0-9A-Za-z+-]{1,6}' || label || '[^0-9A-Za-z+-]{0,4}' || lax || ends;
     -- q=52.5165,13.3777 @52.5165,13.3777,17z #map=17/52.5165/13.3777
     RETURN NEXT '(?:' || words || '|@|#map=[0-9.]{1,5}/|/(?:place|search|maps|dir)/)[^0-9A-Za-z+-]{0,3}'
-                || signed || '[[:space:],;/+]{1,4}' || signed || '(?![0-9])';
-    -- 52.5165, 13.3777
-    RETURN NEXT '(?<![0-9.,])' || replace(signed, '{1,20}', '{4,20}') || '(?:[[:space:]]?[,;/][[:space:]]?|[[:space:]])'
-                || replace(signed, '{1,20}', '{4,20}') || '(?![0-9])';
+                || signed || '[[:space:],;/+]{1,4}' || signed || ends;
+    -- Position 52.5165, 13.3777
+    RETURN NEXT '(?:^|[\n\r]|[.!?)][[:space:]]|(?<![A-Za-z])(?:positions?|pos|place|loc(?:ation)?|coord(?:s|inates?)?|gps|fix|point|address|map|here|at|in|is|near'
+                '|sos|help|alarm|alert)(?![A-Za-z]))[^0-9A-Za-z.,+-]{0,4}' || pair;
+    -- 52.5165, 13.3777, and no other two
+    RETURN NEXT '(?<![0-9.,])(?<![NSEW][^0-9A-Za-z]{0,3})' || pair;
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_text_patterns() IS
-'internal: regular expressions of the forms of places in texts, in the order in which they are tried';
+'internal: regular expressions for places in texts: two of what is taken out before, then those of the forms, in the order in which they are tried; the last one counts only where one place has that form';
 
 CREATE FUNCTION @extschema@.pt621_text_place(
     message text, OUT lat double precision, OUT lon double precision, OUT speed_kmh double precision)
@@ -77,7 +96,9 @@ DECLARE
     -- Digits and letters of other scripts are none here.
     plain   text := replace(replace(replace(message, '%2C', ','), '%2c', ','), '%20', ' ');
     pattern text;
+    number  bigint;
     found   text[];
+    alike   bigint;
     south   boolean;
     west    boolean;
     packed  boolean;
@@ -90,11 +111,17 @@ BEGIN
         speed_kmh := NULL;
     END IF;
 
-    FOR pattern IN SELECT @extschema@.pt621_text_patterns() LOOP
-        FOR found IN SELECT m FROM regexp_matches(plain COLLATE "C", pattern, 'gi') m LOOP
+    FOR pattern, number IN SELECT p.* FROM @extschema@.pt621_text_patterns() WITH ORDINALITY p LOOP
+        IF number <= 2 THEN
+            plain := regexp_replace(plain COLLATE "C", pattern, ' x ', 'gi');
+            CONTINUE;
+        END IF;
+        FOR found, alike IN SELECT m, count(*) OVER () FROM regexp_matches(plain COLLATE "C", pattern, 'gi') m LOOP
+            EXIT WHEN number = 10 AND alike > 1;
             south := upper(coalesce(nullif(found[1], ''), nullif(found[6], ''))) = 'S';
             west := upper(coalesce(nullif(found[7], ''), nullif(found[12], ''))) = 'W';
-            packed := south IS NOT NULL AND (found[2] ~ '^[0-9]{3}' OR found[8] ~ '^[0-9]{4}');
+            -- An angle with its minutes apart says nothing of how the other one is written.
+            packed := south IS NOT NULL AND (coalesce(found[2] ~ '^[0-9]{3}', false) OR coalesce(found[8] ~ '^[0-9]{4}', false));
             lat := @extschema@.pt621_text_degrees(replace(found[2], ',', '.'), found[3], found[4], found[5], packed);
             lon := @extschema@.pt621_text_degrees(replace(found[8], ',', '.'), found[9], found[10], found[11], packed);
             IF lat BETWEEN -90 AND 90 AND lon BETWEEN -180 AND 180 AND (lat <> 0 OR lon <> 0) THEN
@@ -109,7 +136,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_text_place(text) IS
-'internal: the place (degrees, WGS 84) and the speed (km/h) that a text states, NULL where it states none: the first possible place in the form of a link to a map, with N, S, E, W before or behind, with lat and lon before, or of two numbers of four decimals and more';
+'internal: the place (degrees, WGS 84) and the speed (km/h) that a text states, NULL where it states none: the first possible place in the form of a link to a map, with N, S, E, W before or behind, with lat and lon before, or of two numbers of four decimals and more; one that may be read in two ways is none';
 
 CREATE FUNCTION @extschema@.pt621_text_sender(sender text, OUT device_id integer, OUT fault text)
 RETURNS record
@@ -118,19 +145,30 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     digits  text := regexp_replace(regexp_replace(sender, '[^0-9]', '', 'g'), '^00', '');
+    -- Without the 0 before the area.
+    area    text := regexp_replace(digits, '^0', '');
+    abroad  boolean := coalesce(sender ~ '^[^0-9+]*(\+|00)', false);
     devices integer[];
 BEGIN
     devices := ARRAY(SELECT d.id FROM pt621.device d WHERE d.ident = btrim(sender));
     -- A name that a network shows instead of a number is nobody's number.
     IF devices = '{}' AND sender ~ '^[0-9+() ./-]+$' AND digits <> '' THEN
         devices := ARRAY(SELECT d.id FROM pt621.device d
-                          WHERE d.ident = digits OR regexp_replace(regexp_replace(d.phone, '[^0-9]', '', 'g'), '^00', '') = digits
+                          WHERE d.ident = digits OR abroad AND d.ident = '00' || digits
+                             OR regexp_replace(regexp_replace(replace(d.phone, '(0)', ''), '[^0-9]', '', 'g'), '^00', '') = digits
                           LIMIT 2);
-        -- With and without the country, or the 0 before the area.
+        -- One with its country, the other without it, or with the 0 before the area:
+        -- then the longer ends with all of the shorter.  Where both name a country,
+        -- other digits are another number.
         IF devices = '{}' AND length(digits) >= 9 THEN
-            devices := ARRAY(SELECT d.id FROM pt621.device d
-                              WHERE right(regexp_replace(d.phone, '[^0-9]', '', 'g'), 9) = right(digits, 9)
-                                 OR d.ident ~ '^[0-9]{9,13}$' AND right(d.ident, 9) = right(digits, 9)
+            devices := ARRAY(SELECT DISTINCT d.id
+                               FROM pt621.device d,
+                                    LATERAL (VALUES (regexp_replace(regexp_replace(replace(d.phone, '(0)', ''), '[^0-9]', '', 'g'), '^00', ''),
+                                                     d.phone ~ '^[^0-9+]*(\+|00)'),
+                                                    (CASE WHEN d.ident ~ '^[0-9]{9,13}$' THEN d.ident END, d.ident !~ '^0[1-9]')) n (number, named),
+                                    LATERAL regexp_replace(n.number, '^0', '') l (rest)
+                              WHERE NOT (abroad AND n.named) AND right(n.number, 9) = right(digits, 9)
+                                AND (right(n.number, length(area)) = area OR right(digits, length(l.rest)) = l.rest)
                               LIMIT 2);
         END IF;
     END IF;
@@ -144,7 +182,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_text_sender(text) IS
-'internal: the tracker whose id or telephone number this is: the same digits, else the same last nine of one tracker only; or why it is none';
+'internal: the tracker whose id or telephone number this is: the same digits, else all of those that both have, nine at least, where one of them names no country, of one tracker only; or why it is none';
 
 CREATE FUNCTION @extschema@.pt621_text_taken(
     device integer, message text, bytes bytea, received_at timestamptz, transport text, fault text)
@@ -176,15 +214,16 @@ BEGIN
                 CASE WHEN octet_length(bytes) <= 1024 AND message COLLATE "C" ~ '^[ -~]*$' THEN message END;
         GET DIAGNOSTICS added = ROW_COUNT;
     END IF;
-    -- After the position, whose triggers lock the states of linked trackers in order.
+    -- A text counts as heard.  After the position, whose triggers lock the states of linked trackers in order.
     INSERT INTO pt621.device_state AS s (device_id, last_seen, last_conn, last_transport)
     VALUES (device, pt621_text_taken.received_at, conn, pt621_text_taken.transport)
         ON CONFLICT (device_id) DO UPDATE
        SET last_seen = excluded.last_seen, last_conn = excluded.last_conn, last_transport = excluded.last_transport,
            last_peer = NULL, last_peer_port = NULL
      WHERE s.last_seen < excluded.last_seen IS NOT FALSE;
+    -- Long answers come in parts.
     IF EXISTS (SELECT FROM pt621.command c
-                WHERE c.device_id = device AND c.transport = 'sms' AND c.state = 'sent'
+                WHERE c.device_id = device AND c.transport = 'sms' AND c.state IN ('sent', 'answered')
                   AND c.sent_at BETWEEN pt621_text_taken.received_at - interval '10 min' AND pt621_text_taken.received_at) THEN
         PERFORM @extschema@.pt621_take_answer(device, NULL, message, pt621_text_taken.received_at, 600, false);
     END IF;

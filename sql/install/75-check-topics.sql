@@ -23,6 +23,11 @@ BEGIN
             verdict := 'note';
             finding := finding || '; texts by SMS, and nothing else';
             advice := 'It has no data: see its APN, the data of its SIM, and address and port of this server in its settings.';
+        ELSIF s ->> 'transport' = 'sms' THEN
+            -- A text says that it has power and reception, and no more.
+            verdict := 'note';
+            finding := finding || '; the last word came by SMS';
+            advice := 'If no record follows, it has no data any more: see the topic gaps, its APN, and the data of its SIM.';
         END IF;
         RETURN;
     END IF;
@@ -52,13 +57,14 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     s       jsonb := facts -> 'state';
-    rivals  boolean := (facts -> 'frames' ->> 'switches')::bigint > 0;
+    returns bigint := (facts -> 'frames' ->> 'returns')::bigint;
+    rivals  boolean := (facts -> 'frames' ->> 'returns')::bigint > 0;
     lately  boolean := (facts -> 'state' ->> 'conflict_at')::timestamptz >= (facts -> 'state' ->> 'since')::timestamptz;
 BEGIN
     verdict := 'ok';
     finding := format('id %s, %s', s ->> 'ident', coalesce('IMEI ' || (s ->> 'imei'), 'IMEI not known'));
     IF rivals OR lately THEN
-        verdict := CASE WHEN rivals OR (s ->> 'conflicts')::bigint >= 3 THEN 'problem' ELSE 'note' END;
+        verdict := CASE WHEN returns > 1 OR lately AND (s ->> 'conflicts')::bigint >= 3 THEN 'problem' ELSE 'note' END;
         finding := concat_ws('; ', finding, CASE WHEN rivals THEN 'two connections report in turns under this id' END,
                              CASE WHEN lately THEN format('it was claimed by two connections, %s times in all, last %s%s', s ->> 'conflicts',
                                                           @extschema@.pt621_check_time(s ->> 'conflict_at'), ' from ' || (s ->> 'conflict_peer')) END);
@@ -67,7 +73,7 @@ BEGIN
     ELSIF s ->> 'twin' IS NOT NULL THEN
         verdict := 'problem';
         finding := format('%s, which tracker %s has as well', finding, s ->> 'twin');
-        advice := 'One of them is the other under another id: delete the row that is not used.';
+        advice := 'One of them is the other under another id: set enabled = false in the row that is not used.';
     ELSIF s ->> 'ident' ~ '^[0-9]{15}$' AND s ->> 'imei' <> s ->> 'ident' THEN
         verdict := 'note';
         advice := 'Its id looks like an IMEI, and is not its own: see that it was not set up with that of another tracker.';
@@ -150,7 +156,8 @@ AS $function$
 DECLARE
     p      jsonb := facts -> 'positions';
     behind double precision := (facts -> 'sample' ->> 'behind')::double precision;
-    zone   double precision := round((behind / 1800)::numeric) / 2;
+    -- Hours, in quarters.
+    zone   numeric := round((behind / 900)::numeric) / 4;
     off    text := format('the time of its records is %s %s that of their receipt', @extschema@.pt621_check_span(behind),
                           CASE WHEN behind < 0 THEN 'after' ELSE 'before' END);
 BEGIN
@@ -166,11 +173,12 @@ BEGIN
         finding := 'it is right, within 5 s';
     ELSIF abs(behind) <= 60 THEN
         finding := off;
-    ELSIF zone <> 0 AND abs(zone) <= 14 AND abs(behind - zone * 1800 * 2) <= 120 THEN
+    -- Whole and half hours, and the zones of Nepal, Eucla and Chatham; less than one is lateness.
+    ELSIF abs(zone) BETWEEN 1 AND 14 AND (zone * 2 = trunc(zone * 2) OR zone IN (-5.75, -8.75, -12.75, -13.75)) AND abs(behind - zone * 3600) <= 120 THEN
         verdict := 'problem';
         finding := off;
         advice := format('It seems to send local time (UTC%s): records are to be in UTC. See its manual for the zone of records; the command time_zone is for texts only.',
-                         rtrim(to_char(-zone, 'SFM90.9'), '.'));
+                         CASE WHEN zone < 0 THEN '+' ELSE '-' END || trunc(abs(zone)) || coalesce(':' || nullif(trunc(abs(zone) % 1 * 60), 0), ''));
     ELSE
         verdict := CASE WHEN abs(behind) <= 900 THEN 'note' ELSE 'problem' END;
         finding := off;

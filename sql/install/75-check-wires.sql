@@ -304,7 +304,7 @@ AS $function$
 DECLARE
     s      jsonb := facts -> 'state';
     policy jsonb := facts -> 'frames' -> 'policy';
-    peers  text;
+    peer   text := facts -> 'frames' ->> 'outsider';
 BEGIN
     verdict := 'ok';
     IF NOT (s ->> 'enabled')::boolean THEN
@@ -312,10 +312,10 @@ BEGIN
         finding := 'it is disabled: what it sends is archived, and goes no further';
         advice := format('UPDATE pt621.device SET enabled = true WHERE id = %s.', s ->> 'id');
     ELSIF policy ? 'the peer is not in allowed_peers of the tracker' THEN
-        SELECT f.peer INTO peers FROM jsonb_to_recordset(facts -> 'frames' -> 'faults') f (reason text, peer text) WHERE f.reason = 'policy';
         verdict := 'problem';
-        finding := format('%s units came from outside its allowed_peers, %s for instance', policy ->> 'the peer is not in allowed_peers of the tracker', peers);
-        advice := format('If that is its network: UPDATE pt621.device SET allowed_peers = allowed_peers || cidr %L WHERE id = %s.', peers, s ->> 'id');
+        finding := format('%s units came from outside its allowed_peers%s', policy ->> 'the peer is not in allowed_peers of the tracker', ', the last from ' || peer);
+        advice := CASE WHEN peer IS NOT NULL
+                       THEN format('If that is its network: UPDATE pt621.device SET allowed_peers = allowed_peers || cidr %L WHERE id = %s.', peer, s ->> 'id') END;
     ELSIF (s ->> 'strange')::bigint > 0 THEN
         verdict := 'problem';
         finding := format('%s units came before it was let in, and are only archived', s ->> 'strange');
@@ -380,4 +380,4 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_check(integer, interval) IS
-'what was seen of a tracker in the period until now, for who fits it: a row for each topic, with verdict (ok, note, problem), what was found, and what to do; arguments: device.id, period (more than 0); records of the period by their own time, all else by that of receipt; error for a tracker that is not in pt621.device';
+'what was seen of a tracker in the period until now, for who fits it: a row for each topic, with verdict (ok, note, problem), what was found, and what to do; arguments: device.id, period (more than 0); positions of the period by their own time, all else by that of receipt; error for a tracker that is not in pt621.device';

@@ -1,8 +1,8 @@
 -- 75-check.sql: what was seen of a tracker, in words for who fits it.
 --
--- Three functions read, with the rights of whoever asks; the others make a row
--- each of what those found.  Facts travel as JSON: bodies that read the tables
--- are not bound at creation.
+-- Five functions read, and pt621_check() for gaps, with the rights of whoever asks;
+-- the others make a row each of what those found.  Facts travel as JSON: bodies
+-- that read the tables are not bound at creation.
 
 -- -------------------------------------------------------------------- words --
 
@@ -35,28 +35,28 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
     SELECT r.reason, r.advice
       FROM (VALUES
-          ('no record with check byte %', 'delta', NULL),
-          ('delta %', 'delta', NULL),
-          ('quarantined:%', 'policy', NULL),
-          ('the tracker is not %', 'policy', NULL),
-          ('the peer is not in %', 'policy', NULL),
-          ('another connection %', 'policy', NULL),
-          ('frame verify byte %', 'a wrong check byte', 'Bytes change on the way: see what converts them there, or use another access point.'),
-          ('frame %', 'a broken frame', 'Connections break in the middle of frames: see how good its reception is.'),
-          ('a report has at least %', 'a record cut short', 'Connections break in the middle of records: see how good its reception is.'),
-          ('photo chunk %', 'a broken piece of a photo', 'Connections break in the middle of photos: see how good its reception is.'),
-          ('a piece of a photo %', 'a photo that is too large', 'Raise pt621.max_photo_size, or have it send smaller photos.'),
-          ('more records %', 'too many records in a second', 'Have it report less often, or raise pt621.max_record_rate.'),
-          ('no line end %', 'a line that is too long', 'See its bytes in pt621.frame: it may speak another protocol.'),
-          ('not a record%', 'what is no record', 'See its bytes in pt621.frame: answers, debug texts, or another protocol.'),
-          ('event code %', 'a code that is none', 'See its bytes in pt621.frame, and report what firmware sends them.'),
-          ('id %', 'an id that is none', 'Give it an id of 1 to 20 digits or letters.'),
-          ('%', 'other reasons', 'See error and bytes in pt621.frame; the log of the server may say more.')) r (pattern, reason, advice)
+          (1, 'no record with check byte %', 'delta', NULL),
+          (2, 'delta %', 'delta', NULL),
+          (3, 'quarantined:%', 'policy', NULL),
+          (4, 'the tracker is not %', 'policy', NULL),
+          (5, 'the peer is not in %', 'policy', NULL),
+          (6, 'another connection %', 'policy', NULL),
+          (7, 'frame verify byte %', 'a wrong check byte', 'Bytes change on the way: see what converts them there, or use another access point.'),
+          (8, 'frame %', 'a broken frame', 'Connections break in the middle of frames: see how good its reception is.'),
+          (9, 'a report has at least %', 'a record cut short', 'Connections break in the middle of records: see how good its reception is.'),
+          (10, 'photo chunk %', 'a broken piece of a photo', 'Connections break in the middle of photos: see how good its reception is.'),
+          (11, 'a piece of a photo %', 'a photo that is too large', 'Raise pt621.max_photo_size, or have it send smaller photos.'),
+          (12, 'more records %', 'too many records in a second', 'Have it report less often, or raise pt621.max_record_rate.'),
+          (13, 'no line end %', 'a line that is too long', 'See its bytes in pt621.frame: it may speak another protocol.'),
+          (14, 'not a record%', 'what is no record', 'See its bytes in pt621.frame: answers, debug texts, or another protocol.'),
+          (15, 'event code %', 'a code that is none', 'See its bytes in pt621.frame, and report what firmware sends them.'),
+          (16, 'id %', 'an id that is none', 'Give it an id of 1 to 20 digits or letters.'),
+          (17, '%', 'other reasons', 'See error and bytes in pt621.frame; the log of the server may say more.')) r (number, pattern, reason, advice)
      WHERE error LIKE r.pattern
-     LIMIT 1
+     ORDER BY r.number LIMIT 1
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_check_reason(text) IS
-'internal: what kind of error of pt621.frame this is, and what to do about it';
+'internal: what kind of error of pt621.frame this is, by the first pattern that fits, and what to do about it';
 
 -- ------------------------------------------------------------------ reading --
 
@@ -69,8 +69,8 @@ BEGIN
     RETURN (
         SELECT jsonb_build_object(
                    'id', d.id, 'ident', d.ident, 'imei', d.imei, 'enabled', d.enabled, 'firmware', d.firmware, 'hardware', d.hardware,
-                   'phone', d.phone, 'ignition_input', d.ignition_input, 'engine_output', d.engine_output, 'allowed_peers', d.allowed_peers,
-                   'since', low, 'twin', (SELECT min(t.id) FROM pt621.device t WHERE t.imei = d.imei AND t.id <> d.id),
+                   'ignition_input', d.ignition_input, 'engine_output', d.engine_output, 'allowed_peers', d.allowed_peers,
+                   'since', low, 'twin', (SELECT min(t.id) FROM pt621.device t WHERE t.imei = d.imei AND t.id <> d.id AND t.enabled AND d.enabled),
                    'state', v.state, 'reason', v.reason, 'last_seen', s.last_seen, 'transport', s.last_transport,
                    'peer', host(s.last_peer), 'fix_time', s.fix_time, 'report_interval', s.report_interval,
                    'conflicts', s.conflicts, 'conflict_at', s.conflict_at, 'conflict_peer', host(s.conflict_peer))
@@ -79,8 +79,10 @@ BEGIN
                                   FROM @extschema@.pt621_stat_worker() w WHERE w.worker = 'listener'
                                  ORDER BY w.state = 'open' DESC, w.number LIMIT 1),
                    'not_archived', (SELECT sum(w.not_archived) FROM @extschema@.pt621_stat_worker() w),
+                   -- What pt621_adopt() would take in: units that are faulty stay in the archive as they are.
                    'strange', (SELECT count(*) FROM pt621.frame f
-                                WHERE f.device_id IS NULL AND f.ident = d.ident),
+                                WHERE f.device_id IS NULL AND f.ident = d.ident
+                                  AND f.error IN ('quarantined: the tracker is not in pt621.device', 'the tracker is not in pt621.device')),
                    'photos', (SELECT jsonb_object_agg(p.state, p.photos)
                                 FROM (SELECT p.state, count(*) AS photos FROM pt621.photo p
                                        WHERE p.device_id = d.id AND p.announced_at >= low GROUP BY p.state) p),
@@ -103,7 +105,9 @@ COMMENT ON FUNCTION @extschema@.pt621_check_state(integer, timestamptz) IS
 'internal: what the tables say of a tracker but for its records, photos since low; NULL when there is none';
 
 -- What a unit is of is read of the newest 200 that were understood; the errors are
--- counted, and the pauses measured, over all of the period.
+-- counted, and the pauses measured, over all of the period.  That a connection
+-- reports again after another has is looked for by TCP and UDP apart: trackers may
+-- have one of each, and a text is one of its own.
 CREATE FUNCTION @extschema@.pt621_check_frames(device integer, low timestamptz)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE COST 100000
@@ -115,24 +119,28 @@ BEGIN
         WITH unit AS MATERIALIZED (
             SELECT f.received_at, f.seq, f.conn, f.transport, f.error, substr(f.bytes, 1, 1) = '@' OR f.record IS NOT NULL AS delta,
                    extract(epoch FROM f.received_at - lag(f.received_at) OVER w) AS pause,
-                   f.conn <> lag(f.conn) OVER w AS switched, host(f.peer) AS peer
+                   f.conn <> lag(f.conn) OVER (PARTITION BY f.transport ORDER BY f.received_at, f.seq) AS switched, host(f.peer) AS peer
               FROM pt621.frame f
              WHERE f.device_id = device AND f.received_at >= low AND f.transport <> 'replay'
             WINDOW w AS (ORDER BY f.received_at, f.seq)),
         longest AS (
             SELECT u.pause, u.received_at FROM unit u WHERE u.pause IS NOT NULL ORDER BY u.pause DESC, u.received_at LIMIT 1),
         fault AS (
-            SELECT r.reason, min(r.advice) AS advice, count(*) AS units, max(u.error) AS error, max(u.peer) AS peer
+            SELECT r.reason, min(r.advice) AS advice, count(*) AS units
               FROM unit u, @extschema@.pt621_check_reason(u.error) r
              WHERE u.error IS NOT NULL
-             GROUP BY r.reason)
+             GROUP BY r.reason),
+        turn AS (
+            SELECT greatest(count(*) FILTER (WHERE u.switched) - greatest(count(DISTINCT u.conn) - 1, 0), 0) AS returns
+              FROM unit u WHERE u.transport IN ('tcp', 'udp') GROUP BY u.transport)
         SELECT jsonb_build_object(
-                   'units', count(*), 'connections', count(DISTINCT u.conn), 'deltas', count(*) FILTER (WHERE u.delta),
-                   'switches', count(*) FILTER (WHERE u.switched AND u.transport IN ('tcp', 'udp'))
-                               - greatest(count(DISTINCT u.conn) FILTER (WHERE u.transport IN ('tcp', 'udp')) - 1, 0),
+                   'units', count(*), 'deltas', count(*) FILTER (WHERE u.delta),
+                   'returns', (SELECT coalesce(sum(t.returns), 0) FROM turn t),
                    'transports', (SELECT string_agg(DISTINCT t.transport, ', ') FROM unit t),
                    'pause', (SELECT l.pause FROM longest l), 'pause_end', (SELECT l.received_at FROM longest l),
                    'faults', (SELECT jsonb_agg(to_jsonb(f) ORDER BY f.units DESC, f.reason) FROM fault f),
+                   'outsider', (SELECT u.peer FROM unit u WHERE u.error LIKE 'the peer is not in %' AND u.peer IS NOT NULL
+                                 ORDER BY u.received_at DESC, u.seq DESC LIMIT 1),
                    'policy', (SELECT jsonb_object_agg(p.error, p.units)
                                 FROM (SELECT u.error, count(*) AS units FROM unit u, @extschema@.pt621_check_reason(u.error) r
                                        WHERE r.reason = 'policy' GROUP BY u.error) p))
@@ -164,7 +172,7 @@ BEGIN
               FROM newest n, @extschema@.pt621_decode(n.text) r
              WHERE r.kind = 'report')
         SELECT jsonb_build_object(
-                   'records', count(*), 'live', count(*) FILTER (WHERE NOT r.stored), 'framed', count(*) FILTER (WHERE r.framed),
+                   'records', count(*), 'framed', count(*) FILTER (WHERE r.framed),
                    'codes', (SELECT string_agg(c.code, ', ' ORDER BY c.code) FROM (SELECT DISTINCT r.code COLLATE "C" FROM record r LIMIT 10) c (code)),
                    'inputs', max(r.inputs), 'outputs', max(r.outputs), 'channels', max(r.channels), 'status', coalesce(bool_or(r.status), false),
                    'behind', percentile_cont(0.5) WITHIN GROUP (ORDER BY r.behind) FILTER (WHERE NOT r.stored))
@@ -189,18 +197,20 @@ BEGIN
              WHERE p.device_id = device AND p.fix_time >= low AND p.code <> 'SMS'
             WINDOW w AS (ORDER BY p.fix_time, p.code COLLATE "C", p.digest)),
         step AS (
-            SELECT extract(epoch FROM f.fix_time - lag(f.fix_time) OVER w) AS pause, f.moves AND lag(f.moves) OVER w AS moves,
+            SELECT extract(epoch FROM f.fix_time - lag(f.fix_time) OVER w) AS pause, f.moves AND lag(f.moves) OVER w AS moves, f.moves AS driven,
                    f.odometer_m - lag(f.odometer_m) OVER w AS counted,
                    CASE WHEN f.valid AND lag(f.valid) OVER w AND f.quality & 32768 = 0
                         THEN 111195 * sqrt((f.at[1] - (lag(f.at) OVER w)[1]) ^ 2
-                                           + ((f.at[0] - (lag(f.at) OVER w)[0]) * cosd((f.at[1])::double precision)) ^ 2) END AS metres
+                                           + (least(abs(f.at[0] - (lag(f.at) OVER w)[0]), 360 - abs(f.at[0] - (lag(f.at) OVER w)[0]))
+                                              * cosd((f.at[1])::double precision)) ^ 2) END AS metres
               FROM fix f WHERE f.quality & 65536 = 0
             WINDOW w AS (ORDER BY f.n)),
         walk AS (
             SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY s.pause) AS median,
                    percentile_cont(0.9) WITHIN GROUP (ORDER BY s.pause) AS long,
                    percentile_cont(0.5) WITHIN GROUP (ORDER BY s.pause) FILTER (WHERE s.moves) AS moving,
-                   sum(s.metres) FILTER (WHERE s.counted IS NOT NULL) AS metres,
+                   -- Fixes wander about a vehicle that is parked: that is no way.
+                   sum(s.metres) FILTER (WHERE s.counted > 0 OR s.counted = 0 AND s.driven) AS metres,
                    sum(s.counted) FILTER (WHERE s.counted > 0 AND s.metres IS NOT NULL) AS counted,
                    count(*) FILTER (WHERE s.counted < 0) AS back
               FROM step s)
