@@ -132,7 +132,7 @@ manager('DROP TRIGGER mine ON pt621.position');
 # ---------------------------------------------------------------------------
 
 # These read the columns, and come back by pt621_ready().
-manager('DROP VIEW pt621.last_position, pt621.track, pt621.presence');
+manager('DROP VIEW pt621.last_position, pt621.track, pt621.presence, pt621.picture');
 $node->forget;
 
 # A tracker with bases, a last fix, a driver.

@@ -80,7 +80,10 @@ sub play
 	# The second connection has taken the tracker from the first, which ends.
 	my $third = $node->tcp;
 
-	$node->put_apart($third, framed("\@\x00\x02\x04\x0201"), nth('2001', 2, code => 'IN1', inputs => '00010', driver => 'abc'));
+	# Stored before its connection names a tracker, not only read.
+	$node->put_apart($third, framed("\@\x00\x02\x04\x0201"));
+	stored($units, 20);
+	$node->put_apart($third, nth('2001', 2, code => 'IN1', inputs => '00010', driver => 'abc'));
 	close($_) foreach $first, $second, $third, $other, $udp;
 	stored($units, 21);
 	return;
