@@ -105,6 +105,24 @@ SELECT name, date_trunc('minute', next_look_at - now() + interval '30 s') AS loo
 DROP TRIGGER refuse ON pt621.event;
 DROP TRIGGER dawdle ON pt621.event;
 DROP FUNCTION pt621.dawdle();
+-- Nor one for which the look cannot be noted: at once, later, or quietly.  What is due of it is said, once.
+CREATE TRIGGER refuse BEFORE UPDATE ON pt621.maintenance_plan FOR EACH ROW WHEN (NEW.name = 'refused at once') EXECUTE FUNCTION pt621.refuse();
+CREATE CONSTRAINT TRIGGER refuse_later AFTER UPDATE ON pt621.maintenance_plan DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.name = 'refused later') EXECUTE FUNCTION pt621.refuse();
+CREATE FUNCTION pt621.skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER skip BEFORE UPDATE ON pt621.maintenance_plan FOR EACH ROW WHEN (NEW.name = 'refused quietly') EXECUTE FUNCTION pt621.skip();
+INSERT INTO pt621.maintenance_plan (device_id, name, every_days, since) VALUES
+    (1, 'refused at once', 1, now() - interval '2 days'), (1, 'refused later', 1, now() - interval '2 days'),
+    (1, 'refused quietly', 1, now() - interval '2 days'), (1, 'behind them', 1, now() - interval '2 days');
+SELECT pg_temp.look();
+SELECT pg_temp.look();
+SELECT device, kind, object, due_by FROM said OFFSET 6;
+SELECT name, isfinite(next_look_at) AS noted FROM pt621.maintenance_plan WHERE name ~ 'refused |behind' ORDER BY id;
+DELETE FROM pt621.maintenance_plan WHERE name ~ 'refused ';
+DROP TRIGGER refuse ON pt621.maintenance_plan;
+DROP TRIGGER refuse_later ON pt621.maintenance_plan;
+DROP TRIGGER skip ON pt621.maintenance_plan;
+DROP FUNCTION pt621.skip();
 DROP FUNCTION pt621.refuse();
 
 -- Far overdue, and hardly used lately: when it was due is too long ago to be said.
