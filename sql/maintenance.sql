@@ -105,6 +105,26 @@ SELECT name, date_trunc('minute', next_look_at - now() + interval '30 s') AS loo
 DROP TRIGGER refuse ON pt621.event;
 DROP TRIGGER dawdle ON pt621.event;
 DROP FUNCTION pt621.dawdle();
+-- Who cancels it has it cancelled, however long it might have taken: nothing is put off.
+CREATE FUNCTION pt621.cancel() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pg_cancel_backend(pg_backend_pid());
+    PERFORM pg_sleep(60);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER cancel BEFORE INSERT ON pt621.event FOR EACH ROW WHEN (NEW.object = 'cancelled') EXECUTE FUNCTION pt621.cancel();
+INSERT INTO pt621.maintenance_plan (device_id, name, every_days, since) VALUES (1, 'cancelled', 1, now() - interval '2 days');
+SELECT pg_temp.look();
+SET statement_timeout = '1min';
+SELECT pg_temp.look();
+DROP TRIGGER cancel ON pt621.event;
+CREATE TRIGGER cancel BEFORE UPDATE ON pt621.maintenance_plan FOR EACH ROW WHEN (NEW.name = 'cancelled') EXECUTE FUNCTION pt621.cancel();
+SELECT pg_temp.look();
+RESET statement_timeout;
+SELECT isfinite(next_look_at) AS put_off FROM pt621.maintenance_plan WHERE name = 'cancelled';
+DELETE FROM pt621.maintenance_plan WHERE name = 'cancelled';
+DROP TRIGGER cancel ON pt621.maintenance_plan;
+DROP FUNCTION pt621.cancel();
 -- Nor one for which the look cannot be noted: at once, later, or quietly.  What is due of it is said, once.
 CREATE TRIGGER refuse BEFORE UPDATE ON pt621.maintenance_plan FOR EACH ROW WHEN (NEW.name = 'refused at once') EXECUTE FUNCTION pt621.refuse();
 CREATE CONSTRAINT TRIGGER refuse_later AFTER UPDATE ON pt621.maintenance_plan DEFERRABLE INITIALLY DEFERRED

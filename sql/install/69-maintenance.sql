@@ -97,6 +97,21 @@ $function$;
 COMMENT ON FUNCTION @extschema@.pt621_maintenance_due(integer[], timestamptz) IS
 'the plans of pt621.maintenance_plan at a time, those that began later left out; arguments: ids of trackers (NULL = all), the time; state: ok, soon (from warn_at on) or due; used: the largest part that is used of what the plan allows, 1 = all, and due_by what that is of (km, engine_h, days); km, hours of the engine and days since the last service or, without one, maintenance_plan.since, and what is left of each; predicted_due_at: when it is due if used as in the last 30 days, NULL when that is more than 100 years off; km and hours are NULL for a plan that counts days alone; error for a time that is not finite';
 
+-- The message says which, but in the language of the server.  The worker sets the
+-- setting, too.  A tenth is for what a client's protocol does before its statement begins.
+CREATE FUNCTION @extschema@.pt621_took_too_long()
+RETURNS boolean
+LANGUAGE sql VOLATILE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT s.setting::bigint > 0
+           AND clock_timestamp() - statement_timestamp() >= 0.9 * s.setting::bigint * interval '1 ms'
+      FROM pg_settings s
+     WHERE s.name = 'statement_timeout'
+$function$;
+COMMENT ON FUNCTION @extschema@.pt621_took_too_long() IS
+'internal: whether a statement that was cancelled had reached statement_timeout, and was not cancelled by somebody';
+
 -- One plan a call, the one that waits longest, so that other tasks have their turn:
 -- it takes as long as reading what the tracker sent since the service.  More only of
 -- those for which it cannot be written down that they were looked at: they come first
@@ -163,6 +178,9 @@ BEGIN
         EXCEPTION
             -- The other plans are not to wait for it.  What took too long will do so again.
             WHEN query_canceled THEN
+                IF NOT @extschema@.pt621_took_too_long() THEN
+                    RAISE;
+                END IF;
                 RAISE LOG 'pt621: plan % of tracker % was not looked after: %', p.id, p.device_id, SQLERRM;
                 hours := 24;
             -- A trigger's, for instance.
@@ -181,7 +199,10 @@ BEGIN
             END IF;
             PERFORM @extschema@.pt621_fire_deferred(before);
             looks := 1;
-        EXCEPTION WHEN OTHERS THEN
+        EXCEPTION WHEN query_canceled OR OTHERS THEN
+            IF SQLSTATE = '57014' AND NOT @extschema@.pt621_took_too_long() THEN
+                RAISE;
+            END IF;
             RAISE LOG 'pt621: of plan % of tracker % it was not noted that it was looked after: %', p.id, p.device_id, SQLERRM;
             failed := failed || p.id;
         END;
