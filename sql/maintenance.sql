@@ -168,6 +168,17 @@ INSERT INTO pt621.maintenance_plan (device_id, name, every_km, since)
 SELECT d, 'oil', 10000, now() - interval '50 days' FROM generate_series(10, 13) d;
 SELECT device_id, CASE device_id WHEN 11 THEN (km > 1700)::text ELSE round(km)::text END AS km FROM pt621_maintenance_due('{10,11,12,13}');
 
+-- Nor is one that is said on a part of the way only: from the middle of 200 km on, and on
+-- the first 40 of 100.  What was counted does not go back.
+INSERT INTO pt621.device (id, ident) SELECT d, 'odometer ' || d FROM generate_series(14, 15) d;
+INSERT INTO pt621.position (device_id, fix_time, digest, geom, speed_kmh, odometer_m)
+SELECT d, date_trunc('day', now()) - interval '10 days' + i * interval '1 minute', i, ST_Point(10, 10 + least(i, x.km) / 111.195, 4326), CASE WHEN i < x.km THEN 60 ELSE 0 END,
+       CASE WHEN d = 14 AND i >= 100 OR d = 15 AND i <= 40 THEN 7000 + least(i, x.km) * 1000 END
+  FROM generate_series(14, 15) d, LATERAL (SELECT CASE d WHEN 14 THEN 200 ELSE 100 END AS km) x, LATERAL generate_series(0, x.km + 20) i;
+SELECT d, m, round(u.km::numeric) AS km
+  FROM (VALUES (14, 99), (14, 110), (14, 150), (14, 199), (14, 400), (15, 40), (15, 60), (15, 90), (15, 400)) v (d, m),
+       LATERAL pt621_maintenance_use(d, date_trunc('day', now()) - interval '11 days', date_trunc('day', now()) - interval '10 days' + m * interval '1 minute') u;
+
 -- -------------------------------------------------------------- what is none --
 
 INSERT INTO pt621.maintenance_plan (device_id, name) VALUES (1, 'nothing');

@@ -1,8 +1,8 @@
 -- 69-maintenance.sql: services: when they are due, and the events that say so.
 
 -- Section 9 of doc/reports.md.  By the odometer, which bridges resets; by the trips of a
--- week in which there is none, or it all but stands still: one that is not wired must not
--- put off a service for ever.
+-- day in which it tells of less than two thirds of them: one that is not wired must not
+-- put off a service for ever, nor one that is said on a part of the way only.
 CREATE FUNCTION @extschema@.pt621_maintenance_use(
     device integer, low timestamptz, high timestamptz,
     OUT km double precision, OUT engine_h double precision, OUT days double precision)
@@ -11,19 +11,19 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 100000
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $function$
-    -- Of driving that is too little to tell in each week, the sum may tell.
-    SELECT CASE WHEN sum(w.driven_m) > 5000 AND sum(w.counted_m) < sum(w.driven_m) / 3 THEN sum(w.driven_m)
-                ELSE coalesce(sum(w.counted_m), 0) END / 1000,
-           coalesce(sum(w.engine_s), 0) / 3600,
+    -- Of driving that is too little to tell on each day, the sum may tell.
+    SELECT CASE WHEN sum(d.driven_m) > 5000 AND sum(d.counted_m) * 1.5 < sum(d.driven_m) THEN sum(d.driven_m)
+                ELSE coalesce(sum(d.counted_m), 0) END / 1000,
+           coalesce(sum(d.engine_s), 0) / 3600,
            -- of which it has been there at all
-           extract(epoch FROM high - greatest(low, min(w.first_fix)))::double precision / 86400
-      FROM (SELECT s.engine_s, s.first_fix, d.driven_m,
-                   CASE WHEN d.driven_m > 5000 AND s.odometer_m < d.driven_m / 3 THEN d.driven_m
-                        ELSE coalesce(s.odometer_m, d.driven_m) END AS counted_m
-              FROM @extschema@.pt621_report_summary(ARRAY[device], tstzrange(low, high), 'week', 'UTC', 200::double precision, '180 s'::interval, '300 s'::interval, '1 h'::interval, true) s
+           extract(epoch FROM high - greatest(low, min(d.first_fix)))::double precision / 86400
+      FROM (SELECT s.engine_s, s.first_fix, t.driven_m,
+                   CASE WHEN t.driven_m > 5000 AND s.odometer_m * 1.5 < t.driven_m THEN t.driven_m
+                        ELSE coalesce(s.odometer_m, t.driven_m) END AS counted_m
+              FROM @extschema@.pt621_report_summary(ARRAY[device], tstzrange(low, high), 'day', 'UTC', 200::double precision, '180 s'::interval, '300 s'::interval, '1 h'::interval, true) s
              -- On a ferry an odometer has to stand.
-             CROSS JOIN LATERAL (SELECT s.metres - s.carried_metres AS driven_m) d
-             WHERE low < high) w
+             CROSS JOIN LATERAL (SELECT s.metres - s.carried_metres AS driven_m) t
+             WHERE low < high) d
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_maintenance_use(integer, timestamptz, timestamptz) IS
 'internal: how far a tracker went between two times, and how long its engine ran; days: from its first record between them on';
