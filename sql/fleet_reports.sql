@@ -56,7 +56,7 @@ SELECT left_at FROM pt621_rides('depot', 'depot', max_duration => '30 min');
 SELECT left_at FROM pt621_rides(1, 1, '{1,2}', '[2025-03-03 08:00,)');
 -- A fence that is passed on the leg that leaves the first one, and one that it ends in; of the
 -- way back nothing was heard but that it is there again.
-INSERT INTO pt621.device (id, ident) VALUES (3, 'sparse'), (4, 'by the row');
+INSERT INTO pt621.device (id, ident) VALUES (3, 'sparse'), (4, 'by the row'), (5, 'silent');
 INSERT INTO pt621.position (device_id, fix_time, digest, geom, speed_kmh)
 SELECT 3, '2025-03-04'::timestamptz + m.minute * interval '1 minute', m.minute, ST_Point(10, 50 + m.km / 111.195, 4326), m.kmh
   FROM (VALUES (0, 0, 0), (10, 0, 60), (20, 25, 60), (40, 25, 60), (140, 0, 60), (150, 20, 60), (160, 20, 0)) m (minute, km, kmh);
@@ -69,10 +69,28 @@ SELECT 4, v.fence, '2025-03-04'::timestamptz + v.enter * interval '1 minute', '2
   FROM (VALUES (50, 5, 5), (51, 15, 16), (50, 25, 25), (50, 35, 36)) v (fence, enter, leave);
 SELECT f.origin, f.goal, r.left_at, r.arrived_at, r.seconds
   FROM (VALUES (50, 50), (50, 51), (51, 50)) f (origin, goal), pt621_rides(f.origin, f.goal, '{4}') r ORDER BY 1, 2, 3;
+-- A visit that ends before it begins, by whoever wrote it, is no reason to fail.
+BEGIN;
+INSERT INTO pt621.geofence_visit (device_id, geofence_id, enter_at, exit_at, confirmed_at) VALUES (4, 50, '2025-03-04 02:00', '2025-03-04 01:00', now());
+SELECT r.left_at, r.arrived_at FROM pt621_rides(50, 51, NULL, '[2025-03-04,2025-03-05)') r;
+SELECT r.left_at FROM pt621_rides(50, 51, NULL, '(,2025-03-04 00:05]') r;
+SELECT count(*) FROM pt621_rides(50, 51, NULL, 'empty') r;
+ROLLBACK;
+-- When it left is not known of a silence of hours; what lies within the fence is not met on the leg that leaves it.
+BEGIN;
+INSERT INTO pt621.geofence (name, geom, radius_m, valid) VALUES
+    ('park', ST_Point(12, 50, 4326), 5000, '(,)'), ('kiosk', ST_Point(12, 50 + 2 / 111.195, 4326), 200, '(,)'), ('inn', ST_Point(12, 50 + 6 / 111.195, 4326), 200, '(,)');
+INSERT INTO pt621.position (device_id, fix_time, digest, geom, speed_kmh)
+SELECT 5, '2025-03-04'::timestamptz + m.minute * interval '1 minute', m.minute, ST_Point(m.lon, 50 + m.km / 111.195, 4326), m.kmh
+  FROM (VALUES (0, 10, 0, 0), (10, 10, 0, 0), (310, 10, 20, 0), (320, 10, 20, 0), (900, 12, 0, 0), (910, 12, 0, 60), (918, 12, 10, 60), (930, 12, 10, 60)) m (minute, lon, km, kmh);
+SELECT f.goal, r.left_at, r.arrived_at, round(r.seconds) AS seconds
+  FROM (VALUES ('depot', 'quarry'), ('park', 'kiosk'), ('park', 'inn')) f (origin, goal), pt621_rides(f.origin, f.goal, '{5}') r;
+SELECT v.geofence, v.enter_at, v.exit_at, v.passed FROM pt621_visits('{5}') v;
+ROLLBACK;
 DELETE FROM pt621.position WHERE device_id IN (3, 4);
 DELETE FROM pt621.geofence_visit WHERE device_id IN (3, 4);
 DELETE FROM pt621.event WHERE device_id IN (3, 4);
-DELETE FROM pt621.device WHERE id IN (3, 4);
+DELETE FROM pt621.device WHERE id IN (3, 4, 5);
 SELECT count(*) FROM pt621_rides(1, 2, '{2}');
 SELECT count(*) FROM pt621_rides(1, 99);
 SELECT * FROM pt621_rides('depot', 'nowhere''"');

@@ -105,6 +105,44 @@ SELECT name, date_trunc('minute', next_look_at - now() + interval '30 s') AS loo
 DROP TRIGGER refuse ON pt621.event;
 DROP TRIGGER dawdle ON pt621.event;
 DROP FUNCTION pt621.dawdle();
+-- Who cancels it has it cancelled, however long it might have taken: nothing is put off.
+CREATE FUNCTION pt621.cancel() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pg_cancel_backend(pg_backend_pid());
+    PERFORM pg_sleep(60);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER cancel BEFORE INSERT ON pt621.event FOR EACH ROW WHEN (NEW.object = 'cancelled') EXECUTE FUNCTION pt621.cancel();
+INSERT INTO pt621.maintenance_plan (device_id, name, every_days, since) VALUES (1, 'cancelled', 1, now() - interval '2 days');
+SELECT pg_temp.look();
+SET statement_timeout = '1min';
+SELECT pg_temp.look();
+DROP TRIGGER cancel ON pt621.event;
+CREATE TRIGGER cancel BEFORE UPDATE ON pt621.maintenance_plan FOR EACH ROW WHEN (NEW.name = 'cancelled') EXECUTE FUNCTION pt621.cancel();
+SELECT pg_temp.look();
+RESET statement_timeout;
+SELECT isfinite(next_look_at) AS put_off FROM pt621.maintenance_plan WHERE name = 'cancelled';
+DELETE FROM pt621.maintenance_plan WHERE name = 'cancelled';
+DROP TRIGGER cancel ON pt621.maintenance_plan;
+DROP FUNCTION pt621.cancel();
+-- Nor one for which the look cannot be noted: at once, later, or quietly.  What is due of it is said, once.
+CREATE TRIGGER refuse BEFORE UPDATE ON pt621.maintenance_plan FOR EACH ROW WHEN (NEW.name = 'refused at once') EXECUTE FUNCTION pt621.refuse();
+CREATE CONSTRAINT TRIGGER refuse_later AFTER UPDATE ON pt621.maintenance_plan DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.name = 'refused later') EXECUTE FUNCTION pt621.refuse();
+CREATE FUNCTION pt621.skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER skip BEFORE UPDATE ON pt621.maintenance_plan FOR EACH ROW WHEN (NEW.name = 'refused quietly') EXECUTE FUNCTION pt621.skip();
+INSERT INTO pt621.maintenance_plan (device_id, name, every_days, since) VALUES
+    (1, 'refused at once', 1, now() - interval '2 days'), (1, 'refused later', 1, now() - interval '2 days'),
+    (1, 'refused quietly', 1, now() - interval '2 days'), (1, 'behind them', 1, now() - interval '2 days');
+SELECT pg_temp.look();
+SELECT pg_temp.look();
+SELECT device, kind, object, due_by FROM said OFFSET 6;
+SELECT name, isfinite(next_look_at) AS noted FROM pt621.maintenance_plan WHERE name ~ 'refused |behind' ORDER BY id;
+DELETE FROM pt621.maintenance_plan WHERE name ~ 'refused ';
+DROP TRIGGER refuse ON pt621.maintenance_plan;
+DROP TRIGGER refuse_later ON pt621.maintenance_plan;
+DROP TRIGGER skip ON pt621.maintenance_plan;
+DROP FUNCTION pt621.skip();
 DROP FUNCTION pt621.refuse();
 
 -- Far overdue, and hardly used lately: when it was due is too long ago to be said.
@@ -129,6 +167,17 @@ SELECT d, now() - interval '40 days' + day * interval '1 day' + i * interval '1 
 INSERT INTO pt621.maintenance_plan (device_id, name, every_km, since)
 SELECT d, 'oil', 10000, now() - interval '50 days' FROM generate_series(10, 13) d;
 SELECT device_id, CASE device_id WHEN 11 THEN (km > 1700)::text ELSE round(km)::text END AS km FROM pt621_maintenance_due('{10,11,12,13}');
+
+-- Nor is one that is said on a part of the way only: from the middle of 200 km on, and on
+-- the first 40 of 100.  What was counted does not go back.
+INSERT INTO pt621.device (id, ident) SELECT d, 'odometer ' || d FROM generate_series(14, 15) d;
+INSERT INTO pt621.position (device_id, fix_time, digest, geom, speed_kmh, odometer_m)
+SELECT d, date_trunc('day', now()) - interval '10 days' + i * interval '1 minute', i, ST_Point(10, 10 + least(i, x.km) / 111.195, 4326), CASE WHEN i < x.km THEN 60 ELSE 0 END,
+       CASE WHEN d = 14 AND i >= 100 OR d = 15 AND i <= 40 THEN 7000 + least(i, x.km) * 1000 END
+  FROM generate_series(14, 15) d, LATERAL (SELECT CASE d WHEN 14 THEN 200 ELSE 100 END AS km) x, LATERAL generate_series(0, x.km + 20) i;
+SELECT d, m, round(u.km::numeric) AS km
+  FROM (VALUES (14, 99), (14, 110), (14, 150), (14, 199), (14, 400), (15, 40), (15, 60), (15, 90), (15, 400)) v (d, m),
+       LATERAL pt621_maintenance_use(d, date_trunc('day', now()) - interval '11 days', date_trunc('day', now()) - interval '10 days' + m * interval '1 minute') u;
 
 -- -------------------------------------------------------------- what is none --
 

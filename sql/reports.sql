@@ -215,6 +215,13 @@ SELECT d.rfid, d.started_at, d.ended_at FROM pt621_drivers('{12}', '[2025-03-03 
 SELECT pg_temp.go(15, '2025-03-03 22:00', 'drive 6600 110000 by D4', 'silent 1800 30000', 'drive 600 10000');
 SELECT d.rfid, d.started_at, d.ended_at, d.drive_s, round(d.metres) AS m FROM pt621_drivers('{15}') d;
 SELECT d.rfid, d.started_at, d.ended_at, d.drive_s, round(d.metres) AS m FROM pt621_drivers('{15}', '[2025-03-04, 2025-03-04 00:10)') d;
+-- a turn that ends at a record without a place, after the period: its part of the leg
+-- over that record is in it, too
+INSERT INTO pt621.position (device_id, fix_time, digest, geom, valid, speed_kmh, driver)
+SELECT 17, '2025-03-03 08:00'::timestamptz + i * interval '1 minute', 1, ST_Point(10.17, 50 + i * 1000 / 111195.0797343, 4326), i <> 30, 60, CASE WHEN i < 30 THEN 'E5' ELSE 'F6' END
+  FROM generate_series(0, 60) i;
+SELECT d.rfid, d.started_at, d.ended_at, d.drive_s, round(d.metres) AS m FROM pt621_drivers('{17}') d;
+SELECT d.rfid, d.started_at, d.ended_at, d.drive_s, round(d.metres) AS m FROM pt621_drivers('{17}', '[2025-03-03 08:00, 2025-03-03 08:10)') d;
 
 -- Partitions are dropped whole: that the ignition was on once is known all the same
 SELECT pg_temp.go(16, '2025-03-03 08:00', 'idle 600', 'park 3600', 'ferry 3600 60000', 'park 3600', 'ferry 3600 60000', 'park 600');

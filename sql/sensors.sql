@@ -132,7 +132,18 @@ SELECT device_id, kind, started_at, ended_at, round(litres::numeric) AS litres, 
 
 SELECT device_id, count(*) AS readings, min(fix_time), max(fix_time) FROM pt621_fuel() GROUP BY 1 ORDER BY 1;
 SELECT * FROM event;
--- With the engine off the driver's turn is over; where nobody knows of the engine it goes on until midnight.
+-- Who refuels has switched off; but not of another day, nor for long.
+BEGIN;
+UPDATE pt621.device SET time_zone = 'Etc/GMT+9' WHERE id = 1;
+SELECT kind, started_at, driver FROM event WHERE device_id = 1 LIMIT 2;
+ROLLBACK;
+BEGIN;
+UPDATE pt621.position SET ignition = false WHERE device_id = 1 AND fix_time >= '2025-04-01 08:55:10';
+SELECT kind, started_at, driver FROM event WHERE device_id = 1 LIMIT 1;
+UPDATE pt621.position SET ignition = true WHERE device_id = 1 AND fix_time = '2025-04-01 08:55:10';
+SELECT kind, started_at, driver FROM event WHERE device_id = 1 LIMIT 1;
+ROLLBACK;
+-- With the engine off for longer the driver's turn is over; where nobody knows of the engine it goes on until midnight.
 BEGIN;
 UPDATE pt621.position SET ignition = NULL WHERE device_id = 1;
 SELECT kind, started_at, driver FROM event WHERE device_id = 1;
@@ -215,7 +226,7 @@ ALTER TABLE pt621.calibration ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON pt621.calibration FOR SELECT TO regress_sensors USING (device_id = 1);
 SET ROLE regress_sensors;
 SELECT DISTINCT device_id FROM pt621_fuel();
-SELECT DISTINCT device_id, driver FROM pt621_fuel_events();
+SELECT DISTINCT device_id, driver FROM pt621_fuel_events() ORDER BY 1, 2;
 SELECT DISTINCT device_id FROM pt621_fuel_balance();
 SELECT count(*) > 0 AS some FROM pt621_sensor(1, 'fuel');
 SELECT * FROM pt621_sensor(3, 'fuel');

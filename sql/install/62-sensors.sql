@@ -357,12 +357,18 @@ BEGIN
                  WHERE f.ids IS NOT NULL AND t.rfid IS NOT NULL
             )
             SELECT c.id, CASE WHEN c.refuel THEN 'refuel' ELSE 'drain' END, c.started_at, c.ended_at, c.litres, c.before_l, c.after_l, g.geom,
+                   -- Who refuels switches off first, which ends the turn: shortly after it is still his.
                    (SELECT coalesce(@extschema@.pt621_driver_name(t.rfid, c.id, t.started_at), t.rfid)
                       FROM turn t
-                     WHERE t.id = c.id AND t.started_at <= c.started_at AND (t.ended_at > c.started_at OR t.ongoing)
+                     WHERE t.id = c.id AND t.started_at <= c.started_at
+                       AND (t.ongoing OR t.ended_at > c.started_at
+                            OR (t.ended_at > c.started_at - interval '5 min'
+                                AND (t.started_at AT TIME ZONE z.name)::date = (c.started_at AT TIME ZONE z.name)::date))
                      ORDER BY t.started_at DESC LIMIT 1),
                    c.confidence
               FROM change c
+              LEFT JOIN pt621.device v ON v.id = c.id
+              CROSS JOIN LATERAL (SELECT coalesce(@extschema@.pt621_known_zone(v.time_zone), 'UTC') AS name) z
               LEFT JOIN LATERAL (SELECT p.geom FROM pt621.position p
                                   WHERE p.device_id = c.id AND p.fix_time <= c.started_at AND p.valid AND p.quality & 98304 = 0
                                   ORDER BY p.fix_time DESC, p.code COLLATE "C" DESC, p.digest DESC LIMIT 1) g ON true
@@ -373,7 +379,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.pt621_fuel_events(integer[], tstzrange, jsonb) IS
-'refuels and drains; arguments: ids of trackers and the period that they begin in (NULL = all), options: sensor (fuel), min_l (5 litres) and min_share (0.03 of the tank): what is less is none, idle_l_h (1) and l_per_100km (10): what is burnt without being one, fills_in_motion and drains_in_motion (false); kind is refuel or drain; litres, levels before and after in litres, the place, the driver (name, or id), confidence 0 to 1; driver: whose turn it was when it began, as of pt621_drivers(), NULL = nobody known; error for options that are unknown or out of range';
+'refuels and drains; arguments: ids of trackers and the period that they begin in (NULL = all), options: sensor (fuel), min_l (5 litres) and min_share (0.03 of the tank): what is less is none, idle_l_h (1) and l_per_100km (10): what is burnt without being one, fills_in_motion and drains_in_motion (false); kind is refuel or drain; litres, levels before and after in litres, the place, the driver (name, or id), confidence 0 to 1; driver: whose turn it was when it began, as of pt621_drivers(), or had been less than 5 minutes before on the same day, NULL = nobody known; error for options that are unknown or out of range';
 
 CREATE FUNCTION @extschema@.pt621_fuel_balance(
     devices integer[] DEFAULT NULL, period tstzrange DEFAULT NULL, by text DEFAULT 'day', time_zone text DEFAULT NULL,

@@ -141,6 +141,26 @@ COMMENT ON FUNCTION @extschema@.pt621_visits(integer[], tstzrange, integer[]) IS
 
 -- ------------------------------------------------------------------- rides --
 
+DO $$
+BEGIN
+    EXECUTE format($function$
+        CREATE FUNCTION @extschema@.pt621_geofence_covers(geofence integer, inner_fence integer, at timestamptz)
+        RETURNS boolean
+        LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 10000
+        SET search_path = pg_catalog, pg_temp
+        AS $body$
+        BEGIN
+            RETURN EXISTS (SELECT FROM pt621.geofence_version o, pt621.geofence_version i
+                            WHERE o.geofence_id = geofence AND o.valid @> at AND i.geofence_id = inner_fence AND i.valid @> at
+                              AND %1$I.st_covers(o.shape, i.shape));
+        END
+        $body$
+        $function$, @extschema@.pt621_postgis_schema());
+END
+$$;
+COMMENT ON FUNCTION @extschema@.pt621_geofence_covers(integer, integer, timestamptz) IS
+'internal: whether all of a geofence, inner_fence, was in another one at a time';
+
 CREATE FUNCTION @extschema@.pt621_rides(
     from_fence integer, to_fence integer, devices integer[] DEFAULT NULL, period tstzrange DEFAULT NULL,
     max_duration interval DEFAULT NULL,
@@ -155,27 +175,32 @@ BEGIN
     RETURN QUERY
     WITH leaving AS (
         -- What went from the tracker by an edit it has not left.  An exit that is a place's own
-        -- time was somewhere on the leg to it: on_leg_since is when that began.
+        -- time was somewhere on the leg to it: on_leg_since is when that began.  Of a silence
+        -- too long for fences to be passed in, nobody knows when it left.
         SELECT a.device_id, a.enter_at, a.exit_at, p.on_leg_since
           FROM pt621.geofence_visit a
          CROSS JOIN LATERAL (
             SELECT (SELECT l.fix_time FROM pt621.position l
                      WHERE l.device_id = a.device_id AND l.fix_time >= a.enter_at AND l.fix_time < a.exit_at
+                       AND l.fix_time >= a.exit_at - coalesce((SELECT d.pass_gap FROM pt621.detection d), '600 s')
                        AND l.valid AND l.quality & 98304 = 0
                        AND EXISTS (SELECT FROM pt621.position r WHERE r.device_id = a.device_id AND r.fix_time = a.exit_at AND r.valid AND r.quality & 98304 = 0)
                      ORDER BY l.fix_time DESC LIMIT 1) AS on_leg_since) p
          WHERE a.geofence_id = from_fence AND a.superseded_at IS NULL AND NOT a.exit_unknown
            AND (devices IS NULL OR a.device_id = ANY (devices))
-           AND (period IS NULL OR tstzrange(a.enter_at, a.exit_at, '[]') && period)
+           -- No range of the two: what somebody wrote into the table may end before it begins.
+           AND (period IS NULL OR a.exit_at >= coalesce(lower(period), '-infinity') AND a.enter_at <= coalesce(upper(period), 'infinity'))
     ), ride AS (
         -- Nor has it driven to what came to it by an edit.  A visit never is the next one of
-        -- its own fence, though it may be as short as no time.
+        -- its own fence, though it may be as short as no time.  A fence within the first one
+        -- was passed before that was left.
         SELECT a.device_id, CASE WHEN b.enter_at <= a.exit_at THEN coalesce(a.on_leg_since, a.exit_at) ELSE a.exit_at END AS left_at,
                b.enter_at AS arrived_at
           FROM leaving a
          CROSS JOIN LATERAL (SELECT v.enter_at, v.enter_unknown FROM pt621.geofence_visit v
                               WHERE v.device_id = a.device_id AND v.geofence_id = to_fence AND v.superseded_at IS NULL
-                                AND (v.enter_at >= a.exit_at OR v.enter_at > a.on_leg_since)
+                                AND (v.enter_at >= a.exit_at
+                                     OR v.enter_at > a.on_leg_since AND NOT @extschema@.pt621_geofence_covers(from_fence, to_fence, v.enter_at))
                                 AND (to_fence <> from_fence OR v.enter_at > a.enter_at)
                               ORDER BY v.enter_at LIMIT 1) b
          WHERE NOT b.enter_unknown
@@ -196,7 +221,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_rides(integer, integer, integer[], tstzrange, interval) IS
-'rides from one geofence to another, or round trips when both are the same: from leaving from_fence to the next entering of to_fence, from_fence not entered in between; arguments: ids of the fences, ids of trackers, the period that they leave in (NULL = all), max_duration: longer ones are left out; fences passed between two records count, and where the leg that leaves from_fence meets to_fence, too, left_at is when that leg began; metres of the trips on the way, stops that begin on it, top speed (km/h), s; driver: the first one on the way, by name or id, NULL = nobody known';
+'rides from one geofence to another, or round trips when both are the same: from leaving from_fence to the next entering of to_fence, from_fence not entered in between; arguments: ids of the fences, ids of trackers, the period that they leave in (NULL = all), max_duration: longer ones are left out; fences passed between two records count, and where the leg that leaves from_fence meets to_fence, too, left_at is when that leg began, unless it is longer than detection.pass_gap: then it is when from_fence was found left; a fence that is all within from_fence is not met on that leg; metres of the trips on the way, stops that begin on it, top speed (km/h), s; driver: the first one on the way, by name or id, NULL = nobody known';
 
 CREATE FUNCTION @extschema@.pt621_rides(
     from_fence text, to_fence text, devices integer[] DEFAULT NULL, period tstzrange DEFAULT NULL,

@@ -1,8 +1,8 @@
 -- 69-maintenance.sql: services: when they are due, and the events that say so.
 
 -- Section 9 of doc/reports.md.  By the odometer, which bridges resets; by the trips of a
--- week in which there is none, or it all but stands still: one that is not wired must not
--- put off a service for ever.
+-- day in which it tells of less than two thirds of them: one that is not wired must not
+-- put off a service for ever, nor one that is said on a part of the way only.
 CREATE FUNCTION @extschema@.pt621_maintenance_use(
     device integer, low timestamptz, high timestamptz,
     OUT km double precision, OUT engine_h double precision, OUT days double precision)
@@ -11,19 +11,19 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 100000
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $function$
-    -- Of driving that is too little to tell in each week, the sum may tell.
-    SELECT CASE WHEN sum(w.driven_m) > 5000 AND sum(w.counted_m) < sum(w.driven_m) / 3 THEN sum(w.driven_m)
-                ELSE coalesce(sum(w.counted_m), 0) END / 1000,
-           coalesce(sum(w.engine_s), 0) / 3600,
+    -- Of driving that is too little to tell on each day, the sum may tell.
+    SELECT CASE WHEN sum(d.driven_m) > 5000 AND sum(d.counted_m) * 1.5 < sum(d.driven_m) THEN sum(d.driven_m)
+                ELSE coalesce(sum(d.counted_m), 0) END / 1000,
+           coalesce(sum(d.engine_s), 0) / 3600,
            -- of which it has been there at all
-           extract(epoch FROM high - greatest(low, min(w.first_fix)))::double precision / 86400
-      FROM (SELECT s.engine_s, s.first_fix, d.driven_m,
-                   CASE WHEN d.driven_m > 5000 AND s.odometer_m < d.driven_m / 3 THEN d.driven_m
-                        ELSE coalesce(s.odometer_m, d.driven_m) END AS counted_m
-              FROM @extschema@.pt621_report_summary(ARRAY[device], tstzrange(low, high), 'week', 'UTC', 200::double precision, '180 s'::interval, '300 s'::interval, '1 h'::interval, true) s
+           extract(epoch FROM high - greatest(low, min(d.first_fix)))::double precision / 86400
+      FROM (SELECT s.engine_s, s.first_fix, t.driven_m,
+                   CASE WHEN t.driven_m > 5000 AND s.odometer_m * 1.5 < t.driven_m THEN t.driven_m
+                        ELSE coalesce(s.odometer_m, t.driven_m) END AS counted_m
+              FROM @extschema@.pt621_report_summary(ARRAY[device], tstzrange(low, high), 'day', 'UTC', 200::double precision, '180 s'::interval, '300 s'::interval, '1 h'::interval, true) s
              -- On a ferry an odometer has to stand.
-             CROSS JOIN LATERAL (SELECT s.metres - s.carried_metres AS driven_m) d
-             WHERE low < high) w
+             CROSS JOIN LATERAL (SELECT s.metres - s.carried_metres AS driven_m) t
+             WHERE low < high) d
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_maintenance_use(integer, timestamptz, timestamptz) IS
 'internal: how far a tracker went between two times, and how long its engine ran; days: from its first record between them on';
@@ -97,8 +97,25 @@ $function$;
 COMMENT ON FUNCTION @extschema@.pt621_maintenance_due(integer[], timestamptz) IS
 'the plans of pt621.maintenance_plan at a time, those that began later left out; arguments: ids of trackers (NULL = all), the time; state: ok, soon (from warn_at on) or due; used: the largest part that is used of what the plan allows, 1 = all, and due_by what that is of (km, engine_h, days); km, hours of the engine and days since the last service or, without one, maintenance_plan.since, and what is left of each; predicted_due_at: when it is due if used as in the last 30 days, NULL when that is more than 100 years off; km and hours are NULL for a plan that counts days alone; error for a time that is not finite';
 
+-- The message says which, but in the language of the server.  The worker sets the
+-- setting, too.  A tenth is for what a client's protocol does before its statement begins.
+CREATE FUNCTION @extschema@.pt621_took_too_long()
+RETURNS boolean
+LANGUAGE sql VOLATILE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT s.setting::bigint > 0
+           AND clock_timestamp() - statement_timestamp() >= 0.9 * s.setting::bigint * interval '1 ms'
+      FROM pg_settings s
+     WHERE s.name = 'statement_timeout'
+$function$;
+COMMENT ON FUNCTION @extschema@.pt621_took_too_long() IS
+'internal: whether a statement that was cancelled had reached statement_timeout, and was not cancelled by somebody';
+
 -- One plan a call, the one that waits longest, so that other tasks have their turn:
--- it takes as long as reading what the tracker sent since the service.
+-- it takes as long as reading what the tracker sent since the service.  More only of
+-- those for which it cannot be written down that they were looked at: they come first
+-- each time, and the others are not to wait for them.
 CREATE FUNCTION @extschema@.pt621_maintenance_tick()
 RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -106,73 +123,93 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     before   text[] := @extschema@.pt621_put_off();
+    failed   integer[] := '{}';
+    looks    integer := 0;
     p        record;
     progress record;
-    kinds    text[] := '{}';
+    kinds    text[];
     said     jsonb;                     -- what an event says of the plan
     hours    double precision;
 BEGIN
-    -- What is not the same as it was at the last look is looked at again.
-    SELECT m.*, l.looked_at_what INTO p
-      FROM pt621.maintenance_plan m
-      JOIN pt621.device d ON d.id = m.device_id
-     CROSS JOIN LATERAL (
-        SELECT jsonb_build_object(
-                   'plan_id', m.id, 'every_km', m.every_km, 'every_engine_h', m.every_engine_h, 'every_days', m.every_days,
-                   'warn_at', m.warn_at,
-                   'since', coalesce((SELECT max(r.done_at) FROM pt621.maintenance_record r WHERE r.plan_id = m.id AND r.done_at <= now()),
-                                     m.since) AT TIME ZONE 'UTC') AS looked_at_what) l
-     WHERE m.since <= now()
-       AND (m.next_look_at <= now() OR m.last_look IS DISTINCT FROM l.looked_at_what)
-     ORDER BY m.last_look IS NOT DISTINCT FROM l.looked_at_what, m.next_look_at, m.id
-     LIMIT 1
-       FOR UPDATE OF m SKIP LOCKED;
-    IF NOT FOUND THEN
-        RETURN 0;
-    END IF;
+    WHILE looks = 0 AND cardinality(failed) < 5 LOOP
+        -- What is not the same as it was at the last look is looked at again.
+        SELECT m.*, l.looked_at_what INTO p
+          FROM pt621.maintenance_plan m
+          JOIN pt621.device d ON d.id = m.device_id
+         CROSS JOIN LATERAL (
+            SELECT jsonb_build_object(
+                       'plan_id', m.id, 'every_km', m.every_km, 'every_engine_h', m.every_engine_h, 'every_days', m.every_days,
+                       'warn_at', m.warn_at,
+                       'since', coalesce((SELECT max(r.done_at) FROM pt621.maintenance_record r WHERE r.plan_id = m.id AND r.done_at <= now()),
+                                         m.since) AT TIME ZONE 'UTC') AS looked_at_what) l
+         WHERE m.since <= now()
+           AND (m.next_look_at <= now() OR m.last_look IS DISTINCT FROM l.looked_at_what)
+           AND m.id <> ALL (failed)
+         ORDER BY m.last_look IS NOT DISTINCT FROM l.looked_at_what, m.next_look_at, m.id
+         LIMIT 1
+           FOR UPDATE OF m SKIP LOCKED;
+        EXIT WHEN NOT FOUND;
 
-    said := p.looked_at_what - 'warn_at';
-    BEGIN
-        progress := @extschema@.pt621_maintenance_progress(p.id, now());
-        -- What rang once for this service does not ring again, whatever comes late.
-        IF progress.used >= 1 THEN
-            kinds := '{maintenance_due}';
-        ELSIF progress.used >= p.warn_at THEN
-            kinds := '{maintenance_soon,maintenance_due}';
-        END IF;
-        INSERT INTO pt621.event (kind, device_id, at, object, detail)
-        SELECT kinds[1], p.device_id, now(), p.name, said || jsonb_build_object('due_by', progress.due_by)
-         WHERE kinds <> '{}'
-           AND NOT EXISTS (SELECT FROM pt621.event e
-                            WHERE e.device_id = p.device_id AND e.kind = ANY (kinds) AND e.superseded_at IS NULL
-                              AND e.detail - 'due_by' = said);
-        -- What triggers put off is to fail here, if it does.
-        PERFORM @extschema@.pt621_fire_deferred(before);
-        -- It does not go further than 2,500 km in a day.
-        SELECT CASE WHEN progress.used >= 1 THEN 24
-                    ELSE least((t.part * p.every_km - progress.km) / 2500 * 24, t.part * p.every_engine_h - progress.engine_h,
-                               (t.part * p.every_days - progress.days) * 24) END
-          INTO hours
-          FROM (SELECT CASE WHEN progress.used < p.warn_at THEN p.warn_at ELSE 1 END AS part) t;
-    EXCEPTION
-        -- The other plans are not to wait for it.  What took too long will do so again.
-        WHEN query_canceled THEN
-            RAISE LOG 'pt621: plan % of tracker % was not looked after: %', p.id, p.device_id, SQLERRM;
-            hours := 24;
-        -- A trigger's, for instance.
-        WHEN OTHERS THEN
-            RAISE LOG 'pt621: plan % of tracker % was not looked after: %', p.id, p.device_id, SQLERRM;
-    END;
+        kinds := '{}';
+        hours := NULL;
+        said := p.looked_at_what - 'warn_at';
+        BEGIN
+            progress := @extschema@.pt621_maintenance_progress(p.id, now());
+            -- What rang once for this service does not ring again, whatever comes late.
+            IF progress.used >= 1 THEN
+                kinds := '{maintenance_due}';
+            ELSIF progress.used >= p.warn_at THEN
+                kinds := '{maintenance_soon,maintenance_due}';
+            END IF;
+            INSERT INTO pt621.event (kind, device_id, at, object, detail)
+            SELECT kinds[1], p.device_id, now(), p.name, said || jsonb_build_object('due_by', progress.due_by)
+             WHERE kinds <> '{}'
+               AND NOT EXISTS (SELECT FROM pt621.event e
+                                WHERE e.device_id = p.device_id AND e.kind = ANY (kinds) AND e.superseded_at IS NULL
+                                  AND e.detail - 'due_by' = said);
+            -- What triggers put off is to fail here, if it does.
+            PERFORM @extschema@.pt621_fire_deferred(before);
+            -- It does not go further than 2,500 km in a day.
+            SELECT CASE WHEN progress.used >= 1 THEN 24
+                        ELSE least((t.part * p.every_km - progress.km) / 2500 * 24, t.part * p.every_engine_h - progress.engine_h,
+                                   (t.part * p.every_days - progress.days) * 24) END
+              INTO hours
+              FROM (SELECT CASE WHEN progress.used < p.warn_at THEN p.warn_at ELSE 1 END AS part) t;
+        EXCEPTION
+            -- The other plans are not to wait for it.  What took too long will do so again.
+            WHEN query_canceled THEN
+                IF NOT @extschema@.pt621_took_too_long() THEN
+                    RAISE;
+                END IF;
+                RAISE LOG 'pt621: plan % of tracker % was not looked after: %', p.id, p.device_id, SQLERRM;
+                hours := 24;
+            -- A trigger's, for instance.
+            WHEN OTHERS THEN
+                RAISE LOG 'pt621: plan % of tracker % was not looked after: %', p.id, p.device_id, SQLERRM;
+        END;
 
-    -- A late upload may have been driven before, so it is looked at once a day.
-    UPDATE pt621.maintenance_plan m
-       SET next_look_at = now() + interval '1 h' * least(greatest(hours, 1), 24),
-           last_look = p.looked_at_what
-     WHERE m.id = p.id;
-    PERFORM @extschema@.pt621_fire_deferred(before);
+        -- A late upload may have been driven before, so it is looked at once a day.
+        BEGIN
+            UPDATE pt621.maintenance_plan m
+               SET next_look_at = now() + interval '1 h' * least(greatest(hours, 1), 24),
+                   last_look = p.looked_at_what
+             WHERE m.id = p.id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'a trigger left the row as it was';
+            END IF;
+            PERFORM @extschema@.pt621_fire_deferred(before);
+            looks := 1;
+        EXCEPTION WHEN query_canceled OR OTHERS THEN
+            IF SQLSTATE = '57014' AND NOT @extschema@.pt621_took_too_long() THEN
+                RAISE;
+            END IF;
+            RAISE LOG 'pt621: of plan % of tracker % it was not noted that it was looked after: %', p.id, p.device_id, SQLERRM;
+            failed := failed || p.id;
+        END;
+    END LOOP;
     PERFORM @extschema@.pt621_restore_settings();
-    RETURN 1;
+    RETURN looks;
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_maintenance_tick() IS
-'internal: looks at one plan that may have become due, and writes the events maintenance_soon and maintenance_due, once for each service; returns how many plans it looked at';
+'internal: looks at one plan that may have become due, and writes the events maintenance_soon and maintenance_due, once for each service; returns how many plans it has put off to a later look';

@@ -72,6 +72,7 @@ BEGIN
                              'pt621_check_variant',
                              'pt621_check_wires',
                              'pt621_geofence_name',
+                             'pt621_geofence_covers',
                              'pt621_driver_turns',
                              'pt621_hours_of_week',
                              'pt621_hours_between',

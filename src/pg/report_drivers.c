@@ -172,6 +172,25 @@ drivers_record(ReportRun *run, const ReportFix *fix)
 		add_known(run, report_told_until(run->report));
 }
 
+/*
+ * Tells whether a turn that began in the period goes on, or may drive on: part of
+ * a slice that waits is of the turn that ended within it, though what comes after
+ * that is what it waits for.
+ */
+static bool
+turn_more(ReportRun *run, ReportTime known)
+{
+	Turns	   *turns = run->arg;
+	ReportTime	added = turns->waiting_count > 0 ? Min(turns->waiting[0].from, known) : known;
+
+	for (uint32 i = turns->count; i > 0 && turns->turns[i - 1].until > added; i--)
+	{
+		if (report_in_period(run, turns->turns[i - 1].from))
+			return true;
+	}
+	return false;
+}
+
 /* Tells whether something that began in the period goes on, or may. */
 static bool
 drivers_more(ReportRun *run)
@@ -181,8 +200,7 @@ drivers_more(ReportRun *run)
 	const Turn *last;
 
 	add_known(run, known);
-	last = turns->count > 0 ? &turns->turns[turns->count - 1] : NULL;
-	if (last && report_in_period(run, last->from) && last->until > known)
+	if (turn_more(run, known))
 		return true;
 	last = turns->nobody_count > 0 ? &turns->nobody[turns->nobody_count - 1] : NULL;
 	return last && report_in_period(run, last->from) &&

@@ -130,6 +130,9 @@ worker_transaction(void (*body) (void *arg), void *arg, int timeout_ms,
 
 			(void) set_config_option("lock_timeout", half, PGC_USERSET, PGC_S_SESSION,
 									 GUC_ACTION_SAVE, true, 0, false);
+			/* Only says how long: by it a function tells a time-out from a cancel. */
+			(void) set_config_option("statement_timeout", psprintf("%d", timeout_ms), PGC_USERSET,
+									 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 			start_time(timeout_ms);
 		}
 		body(arg);

@@ -42,6 +42,21 @@ is($node->safe_psql('postgres', $SAID), 'maintenance_due check', '... once');
 $node->safe_psql('postgres', 'SELECT pt621.drive(3, 45)');
 look('95 of 100 km');
 is($node->safe_psql('postgres', $SAID), 'maintenance_due check, maintenance_soon oil', '... soon');
+
+# How long a look may take is what the setting says there: by it a time-out is told from a cancel.
+$node->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION pt621.limit_is() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE LOG 'a look may take %', current_setting('statement_timeout');
+    RETURN NEW;
+END $$;
+CREATE TRIGGER limit_is BEFORE UPDATE OF next_look_at ON pt621.maintenance_plan FOR EACH ROW
+    WHEN (isfinite(NEW.next_look_at)) EXECUTE FUNCTION pt621.limit_is();
+SQL
+look('how long it may take');
+like(slurp_file($node->logfile), qr/LOG:  a look may take 1min/, '... the setting says');
+$node->safe_psql('postgres', 'DROP FUNCTION pt621.limit_is CASCADE');
+
 # What comes late was driven before.
 $node->safe_psql('postgres', 'SELECT pt621.drive(2, 20)');
 look('a late upload');
