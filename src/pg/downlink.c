@@ -25,6 +25,8 @@
 #define RETRY_MS		1000
 /* The longest transaction; half of it for a lock. */
 #define LIMIT_MS		5000
+/* With so many that cannot be written down no more are sent. */
+#define SETTLED_MAX		10000
 /* Lines that may answer one command. */
 #define ANSWERS_MAX		100
 
@@ -36,7 +38,8 @@ typedef struct Downlink
 	Settled    *settled;		/* what became of commands and photos, not written down yet */
 	int			settled_count;
 	int			settled_room;
-	TimestampTz not_before;		/* no transaction before; 0 = at once */
+	TimestampTz not_before;		/* no look into the tables before; 0 = at once */
+	TimestampTz settle_at;		/* when to try again what could not be written down */
 	Complaint	complaint;
 	bool		fetched_photos; /* pt621.fetch_photos, as it was */
 } Downlink;
@@ -197,9 +200,8 @@ settle(void)
 			downlink.settled[left++] = all.settled[i];
 	}
 	downlink.settled_count = left;
-	/* Somebody holds their rows. */
-	if (left > 0)
-		downlink.not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
+	/* Somebody holds their rows; commands to others do not wait for that. */
+	downlink.settle_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
 }
 
 /* Sends a command that was found; false when it did not go out. */
@@ -404,23 +406,24 @@ downlink_turn(bool storing)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
+	/* Nor later than this if the clock was set back. */
 	downlink.not_before = Min(downlink.not_before, TimestampTzPlusMilliseconds(now, RETRY_MS));
+	downlink.settle_at = Min(downlink.settle_at, TimestampTzPlusMilliseconds(now, RETRY_MS));
 	collect_wanted();
 	fetch_expire(downlink.sessions, now);
+	if (now >= downlink.settle_at)
+		settle();
 	/* What trackers have said must be known before anything is sent to them. */
 	if (!storing)
 		downlink.not_before = TimestampTzPlusMilliseconds(now, RETRY_MS);
-	if (now >= downlink.not_before)
+	if (now >= downlink.not_before && downlink.settled_count < SETTLED_MAX &&
+		!dlist_is_empty(&downlink.sessions->wanting))
 	{
 		downlink.not_before = 0;
+		serve_wanting();
 		settle();
-		if (downlink.settled_count == 0 && !dlist_is_empty(&downlink.sessions->wanting))
-		{
-			serve_wanting();
-			settle();
-		}
-		MemoryContextReset(downlink.turn);
 	}
+	MemoryContextReset(downlink.turn);
 	fetch_ask(downlink.sessions, GetCurrentTimestamp());
 }
 
@@ -435,7 +438,9 @@ downlink_deadline(void)
 {
 	TimestampTz deadline = fetch_deadline(downlink.sessions);
 
-	if (downlink.settled_count > 0 || !dlist_is_empty(&downlink.sessions->wanting))
+	if (downlink.settled_count > 0)
+		deadline = Min(deadline, downlink.settle_at);
+	if (downlink.settled_count < SETTLED_MAX && !dlist_is_empty(&downlink.sessions->wanting))
 		deadline = Min(deadline, downlink.not_before);
 	return deadline;
 }

@@ -155,7 +155,6 @@ PT621::put($one, "RST ok\r\n\$FUS1001,FW-2.0,HW-9\r\n");
 $node->becomes($STATE . $held, 'answered 1', 'when it is free the next line answers');
 $node->becomes(q{SELECT firmware, hardware FROM pt621.device WHERE ident = '1001'}, 'FW-2.0|HW-9', '... and what the tracker says of itself is kept');
 
-# One whose row is held while it is about to be sent is sent by the next look.
 psql('BEGIN; ' . q{SELECT pt621_send(id, 'position') FROM pt621.device WHERE ident = '1002'} . q{; PREPARE TRANSACTION 'p'; COMMIT PREPARED 'p'});
 is(PT621::heard($two), '#RCP', 'one that was committed in two phases is found');
 
