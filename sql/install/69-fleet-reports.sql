@@ -182,7 +182,9 @@ BEGIN
          CROSS JOIN LATERAL (
             SELECT (SELECT l.fix_time FROM pt621.position l
                      WHERE l.device_id = a.device_id AND l.fix_time >= a.enter_at AND l.fix_time < a.exit_at
-                       AND l.fix_time >= a.exit_at - coalesce((SELECT d.pass_gap FROM pt621.detection d), '600 s')
+                       AND l.fix_time >= a.exit_at - coalesce((SELECT d.pass_gap FROM pt621.detection d
+                                                                      WHERE d.valid_from <= a.exit_at
+                                                                      ORDER BY d.valid_from DESC LIMIT 1), '600 s')
                        AND l.valid AND l.quality & 98304 = 0
                        AND EXISTS (SELECT FROM pt621.position r WHERE r.device_id = a.device_id AND r.fix_time = a.exit_at AND r.valid AND r.quality & 98304 = 0)
                      ORDER BY l.fix_time DESC LIMIT 1) AS on_leg_since) p

@@ -284,7 +284,7 @@ find_slot(int64 conn)
 }
 
 ConnectionKind
-connections_kind(int64 conn)
+connections_kind(int64 conn, TimestampTz *last_seen)
 {
 	ConnectionKind kind = CONNECTION_GONE;
 	ConnectionSlot *slot;
@@ -294,7 +294,10 @@ connections_kind(int64 conn)
 	LWLockAcquire(connections_lock, LW_SHARED);
 	slot = find_slot(conn);
 	if (slot)
+	{
 		kind = slot->is_udp ? CONNECTION_UDP : CONNECTION_TCP;
+		*last_seen = (TimestampTz) pg_atomic_read_u64(&slot->last_seen);
+	}
 	LWLockRelease(connections_lock);
 	return kind;
 }

@@ -73,7 +73,8 @@ typedef enum ConnectionKind
 	CONNECTION_UDP
 } ConnectionKind;
 
-extern ConnectionKind connections_kind(int64 conn);
+/* *last_seen: when anything last came by it. */
+extern ConnectionKind connections_kind(int64 conn, TimestampTz *last_seen);
 
 /* Marks a connection as one whose tracker has another, if that is the tracker
  * that it named last; false when it is not. */

@@ -58,6 +58,7 @@ typedef struct Device
 	BatchUnit  *last_unit;
 	bool		bound_is_known; /* the following two say how it is with bound_conn */
 	bool		bound_is_tcp;	/* a connection that is open */
+	TimestampTz bound_seen;		/* when anything last came by it */
 	bool		derived;		/* detectors is the run's */
 	TimestampTz derive_since;	/* from when on the table is to be asked; DT_NOEND */
 	uint32		conflicts;		/* how often another connection claimed it */

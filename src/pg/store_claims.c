@@ -19,6 +19,9 @@
 #include "pg/run.h"
 #include "pg/settings.h"
 
+/* So long after the last word by its newer path a tracker may be back at an older one. */
+#define PATH_RETURN_MS	5000
+
 /* Tells whether the sender is in one of the networks of a tracker. */
 static bool
 peer_allowed(const Device *device, const Source *source)
@@ -50,7 +53,8 @@ look_at_bound(Device *device)
 
 	if (device->bound_is_known)
 		return;
-	kind = connections_kind(device->bound_conn);
+	device->bound_seen = DT_NOBEGIN;
+	kind = connections_kind(device->bound_conn, &device->bound_seen);
 	device->bound_is_known = true;
 	device->bound_is_tcp = kind == CONNECTION_TCP;
 	if (kind == CONNECTION_GONE)
@@ -69,6 +73,20 @@ bind_to(Device *device, BatchUnit *unit)
 	device->bound_conn = source->conn;
 	device->bound_is_known = true;
 	device->bound_is_tcp = !source->is_path;
+	device->bound_seen = unit->received_at;
+}
+
+/*
+ * Tells whether a unit came by a path that its tracker has left for another one.
+ *
+ * Which of two datagrams was sent first is not known, since each worker reads its own
+ * when it can; but a tracker does not change back and forth within seconds.
+ */
+static bool
+is_left_path(const Device *device, const BatchUnit *unit)
+{
+	return unit->source->is_path && unit->source->conn < device->bound_conn &&
+		unit->received_at < TimestampTzPlusMilliseconds(device->bound_seen, PATH_RETURN_MS);
 }
 
 /* Notes that two connections claim a tracker. */
@@ -96,7 +114,8 @@ claim(Run *run, Device *device, BatchUnit *unit)
 	look_at_bound(device);
 	if (!device->bound_is_tcp)
 	{
-		bind_to(device, unit);
+		if (!is_left_path(device, unit))
+			bind_to(device, unit);
 		return REJECT_NONE;
 	}
 	if (source->displaced ||

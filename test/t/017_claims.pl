@@ -156,7 +156,8 @@ sub no_conflicts
 	foreach (0 .. 3)
 	{
 		is(report($path[ $_ % 2 ], $ident), '', '... without a connection it reports by datagrams');
-		claims_are($ident, $path[ $_ % 2 ], 0, undef, undef, '... the newest path speaks for it');
+		# What comes by the first again is late, as far as anybody can tell.
+		claims_are($ident, $path[ $_ > 0 ], 0, undef, undef, '... the path that it took last speaks for it');
 	}
 	my $third = $node->tcp;
 	is(report($third, $ident), '', '... until it connects again');

@@ -313,6 +313,8 @@ while (length($photo) < $size)
 is(length($photo), $size, '... its pieces are sent when they are asked for');
 like($photo, qr/^\xFF\xD8.*\xFF\xD9$/s, '... and make a JPEG');
 $sim->signal('TERM');
+# Until it ends the connection: one that breaks it would come back.
+1 while defined(my $rest = <$camera>);
 close($camera);
 $sim->finish;
 is($sim->result(0), 0, 'a fleet that has sent all may be stopped') or diag($said);
