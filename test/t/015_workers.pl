@@ -84,7 +84,8 @@ foreach my $proto ('tcp', 'udp')
 {
 	my @sockets = map { $node->connect_tracker(proto => $proto) } 1 .. 64;
 
-	PT621::put($_, new_record('1001')) foreach @sockets;
+	# A tracker each: of one tracker's connections the newest ends the others.
+	PT621::put($sockets[$_], new_record(1001 + $_)) foreach 0 .. $#sockets;
 	$node->becomes("SELECT count(*), count(DISTINCT worker) FROM pt621_stat_connection() WHERE transport = '$proto'",
 		qr/^\d+\|4$/, "the system deals out what comes by $proto");
 	close($_) foreach @sockets;
