@@ -1,14 +1,16 @@
 /*
  * command_sql.c
- *		The codec's commands, for SQL.
+ *		The codec's commands, and the settings that bear on sending them, for SQL.
  */
 #include "postgres.h"
 
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "codec/pt621_codec.h"
 #include "pg/row.h"
+#include "pg/settings.h"
 
 enum
 {
@@ -113,4 +115,30 @@ pt621_command_answered_sql(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(pt621_command_is_answered_by(VARDATA_ANY(wire), VARSIZE_ANY_EXHDR(wire),
 												(const uint8_t *) VARDATA_ANY(line),
 												VARSIZE_ANY_EXHDR(line)));
+}
+
+PG_FUNCTION_INFO_V1(pt621_too_fast);
+
+/* pt621_too_fast(fix_time, speed_kmh): whether the last fix forbids to cut the engine. */
+Datum
+pt621_too_fast(PG_FUNCTION_ARGS)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (PG_ARGISNULL(0) ||
+		PG_GETARG_TIMESTAMPTZ(0) < now - (int64) setting_engine_cut_fresh * USECS_PER_SEC)
+		PG_RETURN_BOOL(false);
+	if (PG_ARGISNULL(1))
+		PG_RETURN_BOOL(true);
+	/* Written so that NaN is too fast. */
+	PG_RETURN_BOOL(!(PG_GETARG_FLOAT4(1) <= setting_engine_cut_speed));
+}
+
+PG_FUNCTION_INFO_V1(pt621_answer_timeout);
+
+/* pt621_answer_timeout(): the setting, also where the library was not loaded before. */
+Datum
+pt621_answer_timeout(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(setting_answer_timeout);
 }

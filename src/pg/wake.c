@@ -14,10 +14,8 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "pg/connections.h"
-#include "pg/settings.h"
 
 static SourceIdent *idents = NULL;
 static int	ident_count = 0;
@@ -99,30 +97,4 @@ pt621_wake_listeners(PG_FUNCTION_ARGS)
 			add_ident(DatumGetTextPP(values[i]));
 	}
 	PG_RETURN_VOID();
-}
-
-PG_FUNCTION_INFO_V1(pt621_too_fast);
-
-/* pt621_too_fast(fix_time, speed_kmh): whether the last fix forbids to cut the engine. */
-Datum
-pt621_too_fast(PG_FUNCTION_ARGS)
-{
-	TimestampTz now = GetCurrentTimestamp();
-
-	if (PG_ARGISNULL(0) ||
-		PG_GETARG_TIMESTAMPTZ(0) < now - (int64) setting_engine_cut_fresh * USECS_PER_SEC)
-		PG_RETURN_BOOL(false);
-	if (PG_ARGISNULL(1))
-		PG_RETURN_BOOL(true);
-	/* Written so that NaN is too fast. */
-	PG_RETURN_BOOL(!(PG_GETARG_FLOAT4(1) <= setting_engine_cut_speed));
-}
-
-PG_FUNCTION_INFO_V1(pt621_answer_timeout);
-
-/* pt621_answer_timeout(): the setting, also where the library was not loaded before. */
-Datum
-pt621_answer_timeout(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_INT32(setting_answer_timeout);
 }
