@@ -14,13 +14,13 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/geo_decls.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "pg/arrays.h"
 #include "pg/backtest.h"
 
 /* Stretches followed at once, rows read at once, and of what follows a stretch. */
@@ -240,13 +240,6 @@ end_stretch(Backtest *test, const Stretch *stretch, Follower *follower)
 							follow_record, follower);
 }
 
-static ArrayType *
-make_array(Datum *values, uint32 count, Oid type)
-{
-	return type == INT4OID ? construct_array(values, (int) count, INT4OID, sizeof(int32), true, TYPALIGN_INT) :
-		construct_array(values, (int) count, TIMESTAMPTZOID, sizeof(TimestampTz), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
-}
-
 /* Reads the states that some stretches begin with: NULL where none is kept. */
 static bytea **
 read_states(Backtest *test, Datum *values, uint32 count)
@@ -287,7 +280,7 @@ follow(Backtest *test, const DetectWorld *world, const Stretch *stretches, uint3
 		columns[2 * count + i] = TimestampTzGetDatum(stretches[i].until);
 	}
 	for (uint32 i = 0; i < 3; i++)
-		values[i] = PointerGetDatum(make_array(columns + i * count, count, i == 0 ? INT4OID : TIMESTAMPTZOID));
+		values[i] = PointerGetDatum(array_make(columns + i * count, count, i == 0 ? INT4OID : TIMESTAMPTZOID));
 	/* An episode over the limits that there are is none of ours. */
 	states = test->fence.shape ? read_states(test, values, count) : palloc0(count * sizeof(bytea *));
 	records = SPI_cursor_open(NULL, derive_plan(derivation, SQL_STRETCH_RECORDS), values, NULL, true);

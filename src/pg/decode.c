@@ -13,9 +13,9 @@
 #include "catalog/pg_type_d.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "pg/arrays.h"
 #include "pg/decode.h"
 #include "pg/row.h"
 
@@ -372,8 +372,7 @@ read_elements(ArrayType *array, int *count)
 	int			size;
 	struct varlena **values;
 
-	deconstruct_array(array, BYTEAOID, -1, false, TYPALIGN_INT, &elements,
-					  &nulls, &size);
+	array_split(array, BYTEAOID, &elements, &nulls, &size);
 	values = palloc(Max(size, 1) * sizeof(*values));
 	*count = 0;
 	for (int i = 0; i < size; i++)

@@ -8,10 +8,10 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "pg/arrays.h"
 #include "pg/derive_sql.h"
 #include "pg/sensor_rules.h"
 #include "pg/store.h"
@@ -24,11 +24,9 @@ derive_get_periods(FunctionCallInfo fcinfo, int *count)
 	int			counts[3];
 	DerivePeriod *periods;
 
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), INT4OID, sizeof(int32), true, TYPALIGN_INT,
-					  &column[0], &nulls[0], &counts[0]);
+	array_split(PG_GETARG_ARRAYTYPE_P(0), INT4OID, &column[0], &nulls[0], &counts[0]);
 	for (int i = 1; i < 3; i++)
-		deconstruct_array(PG_GETARG_ARRAYTYPE_P(i), TIMESTAMPTZOID, sizeof(TimestampTz), FLOAT8PASSBYVAL,
-						  TYPALIGN_DOUBLE, &column[i], &nulls[i], &counts[i]);
+		array_split(PG_GETARG_ARRAYTYPE_P(i), TIMESTAMPTZOID, &column[i], &nulls[i], &counts[i]);
 	if (counts[0] != counts[1] || counts[0] != counts[2])
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
@@ -132,5 +130,5 @@ pt621_event_kinds(PG_FUNCTION_ARGS)
 
 	for (int kind = DETECT_VISIT + 1; kind < DETECT_KINDS; kind++)
 		kinds[count++] = CStringGetTextDatum(detect_kind_name((DetectKind) kind));
-	PG_RETURN_ARRAYTYPE_P(construct_array(kinds, count, TEXTOID, -1, false, TYPALIGN_INT));
+	PG_RETURN_ARRAYTYPE_P(array_make(kinds, count, TEXTOID));
 }

@@ -13,9 +13,9 @@
 #include "access/xact.h"
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
-#include "utils/array.h"
 #include "utils/memutils.h"
 
+#include "pg/arrays.h"
 #include "pg/derive_turn.h"
 #include "pg/settings.h"
 
@@ -264,8 +264,8 @@ list_open(Turn *turn, ArrayType **fences, ArrayType **enters)
 				first = Min(first, row->row.confirmed_at);
 		}
 	}
-	*fences = construct_array(ids, count, INT4OID, sizeof(int32), true, TYPALIGN_INT);
-	*enters = construct_array(times, count, TIMESTAMPTZOID, sizeof(TimestampTz), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+	*fences = array_make(ids, count, INT4OID);
+	*enters = array_make(times, count, TIMESTAMPTZOID);
 	return first;
 }
 

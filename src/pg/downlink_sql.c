@@ -6,9 +6,9 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type_d.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "pg/arrays.h"
 #include "pg/downlink_sql.h"
 #include "pg/gate.h"
 #include "pg/plan.h"
@@ -116,8 +116,7 @@ int8_array(const int64 *values, int count)
 
 	for (int i = 0; i < count; i++)
 		elements[i] = Int64GetDatum(values[i]);
-	return PointerGetDatum(construct_array(elements, count, INT8OID, sizeof(int64),
-										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	return PointerGetDatum(array_make(elements, count, INT8OID));
 }
 
 static Datum
@@ -127,7 +126,7 @@ text_array(const char *const *values, int count)
 
 	for (int i = 0; i < count; i++)
 		elements[i] = CStringGetTextDatum(values[i]);
-	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+	return PointerGetDatum(array_make(elements, count, TEXTOID));
 }
 
 static Datum
@@ -138,7 +137,7 @@ ident_array(const SourceIdent *idents, int count)
 	for (int i = 0; i < count; i++)
 		elements[i] = PointerGetDatum(cstring_to_text_with_len((const char *) idents[i].bytes,
 															   (int) idents[i].size));
-	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+	return PointerGetDatum(array_make(elements, count, TEXTOID));
 }
 
 /* Gives a column of a row that was found; none of them is NULL. */

@@ -7,10 +7,10 @@
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "pg/arrays.h"
 #include "pg/fuel.h"
 #include "pg/row.h"
 
@@ -207,8 +207,7 @@ read_bounds(FuelBuckets *buckets, ArrayType *array)
 	Datum	   *values;
 	bool	   *nulls;
 
-	deconstruct_array(array, TIMESTAMPTZOID, sizeof(TimestampTz), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE,
-					  &values, &nulls, &buckets->count);
+	array_split(array, TIMESTAMPTZOID, &values, &nulls, &buckets->count);
 	buckets->bounds = palloc0((Size) Max(buckets->count, 1) * sizeof(FuelBound));
 	for (int i = 0; i < buckets->count; i++)
 	{

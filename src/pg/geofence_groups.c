@@ -8,9 +8,9 @@
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
-#include "utils/array.h"
 #include "utils/memutils.h"
 
+#include "pg/arrays.h"
 #include "pg/geofence_private.h"
 
 typedef struct GroupName
@@ -95,15 +95,6 @@ add_name(GroupNames *names, int place, const char *bytes, int32 size)
 	name->bytes = copy;
 }
 
-static int
-compare_numbers(const void *a, const void *b)
-{
-	int32		left = *(const int32 *) a;
-	int32		right = *(const int32 *) b;
-
-	return left < right ? -1 : left > right;
-}
-
 /*
  * Gives the numbers of the names in a text[], sorted, in the current memory
  * context.  make: new names get one, else they are left out.
@@ -119,7 +110,7 @@ group_numbers(GroupNames *names, ArrayType *array, bool make, int *count)
 	*count = 0;
 	if (ARR_ELEMTYPE(array) != TEXTOID)
 		elog(ERROR, "groups are no text[]");
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &size);
+	array_split(array, TEXTOID, &elements, &nulls, &size);
 	numbers = palloc((Size) Max(size, 1) * sizeof(int32));
 	for (int i = 0; i < size; i++)
 	{
@@ -136,7 +127,7 @@ group_numbers(GroupNames *names, ArrayType *array, bool make, int *count)
 		}
 		numbers[(*count)++] = names->names[place].number;
 	}
-	qsort(numbers, (size_t) *count, sizeof(int32), compare_numbers);
+	qsort(numbers, (size_t) *count, sizeof(int32), compare_int32);
 	pfree(elements);
 	pfree(nulls);
 	return numbers;

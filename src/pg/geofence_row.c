@@ -16,6 +16,7 @@
 #include "utils/rangetypes.h"
 #include "utils/typcache.h"
 
+#include "pg/arrays.h"
 #include "pg/geofence_private.h"
 #include "pg/postgis.h"
 
@@ -175,15 +176,6 @@ get_valid(const FenceRows *rows, TupleTableSlot *slot, Fence *fence)
 	return true;
 }
 
-static int
-compare_numbers(const void *a, const void *b)
-{
-	int32		left = *(const int32 *) a;
-	int32		right = *(const int32 *) b;
-
-	return left < right ? -1 : left > right;
-}
-
 /* Reads which trackers a fence is for. */
 static void
 get_trackers(FenceRows *rows, TupleTableSlot *slot, Fence *fence)
@@ -197,8 +189,7 @@ get_trackers(FenceRows *rows, TupleTableSlot *slot, Fence *fence)
 		bool	   *nulls;
 		int			count;
 
-		deconstruct_array(DatumGetArrayTypeP(value), INT4OID, sizeof(int32), true,
-						  TYPALIGN_INT, &elements, &nulls, &count);
+		array_split(DatumGetArrayTypeP(value), INT4OID, &elements, &nulls, &count);
 		fence->for_some = true;
 		fence->devices = MemoryContextAlloc(context, (Size) Max(count, 1) * sizeof(int32));
 		for (int i = 0; i < count; i++)
@@ -206,7 +197,7 @@ get_trackers(FenceRows *rows, TupleTableSlot *slot, Fence *fence)
 			if (!nulls[i])
 				fence->devices[fence->device_count++] = DatumGetInt32(elements[i]);
 		}
-		qsort(fence->devices, (size_t) fence->device_count, sizeof(int32), compare_numbers);
+		qsort(fence->devices, (size_t) fence->device_count, sizeof(int32), compare_int32);
 	}
 	if (get(rows, slot, COL_GROUPS, &value))
 	{

@@ -6,10 +6,10 @@
 
 #include "catalog/pg_type_d.h"
 #include "fmgr.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "codec/pt621_codec.h"
+#include "pg/arrays.h"
 
 PG_FUNCTION_INFO_V1(pt621_event_sql);
 
@@ -46,6 +46,5 @@ pt621_quality_sql(PG_FUNCTION_ARGS)
 		if (quality & (UINT32_C(1) << bit))
 			names[count++] = CStringGetTextDatum(pt621_quality_name(bit));
 	}
-	PG_RETURN_ARRAYTYPE_P(construct_array(names, count, TEXTOID, -1, false,
-										  TYPALIGN_INT));
+	PG_RETURN_ARRAYTYPE_P(array_make(names, count, TEXTOID));
 }

@@ -8,8 +8,8 @@
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
-#include "utils/array.h"
 
+#include "pg/arrays.h"
 #include "pg/derive_sql.h"
 #include "pg/plan.h"
 #include "pg/proximity_private.h"
@@ -134,7 +134,7 @@ proximity_read_pairs(Oid schema, const DerivePeriod *periods, int count, const P
 
 	for (int i = 0; i < count; i++)
 		ids[i] = Int32GetDatum(periods[i].device_id);
-	argument = PointerGetDatum(construct_array(ids, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	argument = PointerGetDatum(array_make(ids, count, INT4OID));
 	*pairs = proximity_run(schema, SQL_LINKS, &argument);
 	pair = palloc0((Size) Max(*pairs, 1) * sizeof(ProximityPair));
 	for (uint64 i = 0; i < *pairs; i++)
@@ -164,7 +164,7 @@ proximity_lock_pairs(const ProximityPair *pairs, uint64 count)
 
 	for (uint64 i = 0; i < count * 2; i++)
 		ids[i] = Int32GetDatum(pairs[i / 2].id[i % 2]);
-	argument = PointerGetDatum(construct_array(ids, (int) (count * 2), INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	argument = PointerGetDatum(array_make(ids, (int) (count * 2), INT4OID));
 	proximity_run(pairs->schema, SQL_LOCK, &argument);
 	SPI_freetuptable(SPI_tuptable);
 }

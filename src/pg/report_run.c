@@ -11,6 +11,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "pg/arrays.h"
 #include "pg/report_run.h"
 
 /* So many records before a period are looked at first, and so many times as many
@@ -121,7 +122,7 @@ feed_all_before(ReportRun *run)
 	const ReportRecord *records;
 	uint32		count;
 
-	one = construct_array(&device, 1, INT4OID, sizeof(int32), true, TYPALIGN_INT);
+	one = array_make(&device, 1, INT4OID);
 	report_read_period(run->side, one, DT_NOBEGIN, run->low);
 	start(run, true);
 	while (report_fetch(run->side, RECORDS_AT_ONCE, &records, &count))
@@ -254,15 +255,6 @@ end_device(ReportRun *run)
 
 /* ------------------------------------------------------------- trackers -- */
 
-static int
-compare_ids(const void *a, const void *b)
-{
-	int32		left = *(const int32 *) a;
-	int32		right = *(const int32 *) b;
-
-	return (left > right) - (left < right);
-}
-
 /* Lists the trackers that may have something to report without a record. */
 static void
 list_devices(ReportRun *run)
@@ -276,14 +268,14 @@ list_devices(ReportRun *run)
 		run->list = report_all_devices(run->schema, &run->list_count);
 		return;
 	}
-	deconstruct_array(run->devices, INT4OID, sizeof(int32), true, TYPALIGN_INT, &ids, &nulls, &count);
+	array_split(run->devices, INT4OID, &ids, &nulls, &count);
 	run->list = palloc((Size) (count + 1) * sizeof(int32));
 	for (int i = 0; i < count; i++)
 	{
 		if (!nulls[i])
 			run->list[run->list_count++] = DatumGetInt32(ids[i]);
 	}
-	qsort(run->list, run->list_count, sizeof(int32), compare_ids);
+	qsort(run->list, run->list_count, sizeof(int32), compare_int32);
 }
 
 /* Looks at the listed trackers up to one that has a record; all: at those left. */

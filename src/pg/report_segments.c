@@ -7,10 +7,10 @@
 #include <math.h>
 
 #include "catalog/pg_type_d.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "pg/arrays.h"
 #include "pg/report_run.h"
 
 /* Columns of pt621_report_segments(). */
@@ -37,7 +37,7 @@ make_drivers(const ReportRun *run, const ReportSegment *segment)
 
 	for (int i = 0; i < count; i++)
 		names[i] = CStringGetTextDatum(driver_name(run->names, segment->drivers[i]));
-	drivers = construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT);
+	drivers = array_make(names, count, TEXTOID);
 	for (int i = 0; i < count; i++)
 		pfree(DatumGetPointer(names[i]));
 	return drivers;

@@ -12,11 +12,11 @@
 #include "catalog/pg_collation_d.h"
 #include "catalog/pg_type_d.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/varbit.h"
 
+#include "pg/arrays.h"
 #include "pg/derive_sql.h"
 #include "pg/sensor_rules.h"
 #include "sensor/calibrate.h"
@@ -155,8 +155,7 @@ read_doubles(HeapTuple row, TupleDesc desc, int number, int *count)
 	*count = 0;
 	if (!derive_column(row, desc, number, &value))
 		return NULL;
-	deconstruct_array(DatumGetArrayTypeP(value), FLOAT8OID, sizeof(double), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE,
-					  &elements, &nulls, count);
+	array_split(DatumGetArrayTypeP(value), FLOAT8OID, &elements, &nulls, count);
 	doubles = palloc((Size) Max(*count, 1) * sizeof(double));
 	for (int i = 0; i < *count; i++)
 		doubles[i] = nulls[i] ? (double) NAN : DatumGetFloat8(elements[i]);
@@ -186,15 +185,6 @@ read_wire(SensorWire *wire, HeapTuple row, TupleDesc desc)
 		wire->pairs = 0;
 }
 
-static int
-compare_ids(const void *a, const void *b)
-{
-	int32		left = *(const int32 *) a;
-	int32		right = *(const int32 *) b;
-
-	return left < right ? -1 : left > right;
-}
-
 static SensorWires *
 read_wires(Derivation *derivation, const int32 *devices, int count)
 {
@@ -205,7 +195,7 @@ read_wires(Derivation *derivation, const int32 *devices, int count)
 
 	for (int i = 0; i < count; i++)
 		ids[i] = Int32GetDatum(devices[i]);
-	array = PointerGetDatum(construct_array(ids, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	array = PointerGetDatum(array_make(ids, count, INT4OID));
 	rows = derive_run(derivation, SQL_SENSOR_WIRES, &array, NULL);
 	wires = MemoryContextAllocHuge(CurrentMemoryContext,
 								   offsetof(SensorWires, wires) + rows * sizeof(SensorWire));
@@ -216,7 +206,7 @@ read_wires(Derivation *derivation, const int32 *devices, int count)
 	wires->device_count = count;
 	wires->devices = palloc((Size) Max(count, 1) * sizeof(int32));
 	memcpy(wires->devices, devices, (Size) count * sizeof(int32));
-	qsort(wires->devices, (size_t) count, sizeof(int32), compare_ids);
+	qsort(wires->devices, (size_t) count, sizeof(int32), compare_int32);
 	return wires;
 }
 
@@ -294,11 +284,11 @@ sensor_device_new(Derivation *derivation, int32 device_id, const GeofenceMember 
 	if (rules == NULL || rules->count == 0)
 		return NULL;
 	if (wires == NULL ||
-		bsearch(&device_id, wires->devices, (size_t) wires->device_count, sizeof(int32), compare_ids) == NULL)
+		bsearch(&device_id, wires->devices, (size_t) wires->device_count, sizeof(int32), compare_int32) == NULL)
 		wires = read_wires(derivation, &device_id, 1);
 	if (wires->count == 0)
 		return NULL;
-	self = construct_array(&id, 1, INT4OID, sizeof(int32), true, TYPALIGN_INT);
+	self = array_make(&id, 1, INT4OID);
 	device = palloc(sizeof(SensorDevice));
 	device->members = members;
 	device->member_count = count;
@@ -396,8 +386,7 @@ sensor_raw_of_row(SensorRaw *raw, Datum adc, bool no_adc, Datum inputs, bool no_
 		bool	   *nulls;
 		int			count;
 
-		deconstruct_array(DatumGetArrayTypeP(adc), INT4OID, sizeof(int32), true, TYPALIGN_INT,
-						  &elements, &nulls, &count);
+		array_split(DatumGetArrayTypeP(adc), INT4OID, &elements, &nulls, &count);
 		raw->adc_count = Min(count, PT621_ADC_MAX);
 		for (int i = 0; i < raw->adc_count; i++)
 			raw->adc[i] = nulls[i] ? (double) NAN : (double) DatumGetInt32(elements[i]);

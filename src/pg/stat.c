@@ -7,10 +7,10 @@
 #include "catalog/pg_type_d.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
-#include "utils/array.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
+#include "pg/arrays.h"
 #include "pg/row.h"
 #include "pg/shared.h"
 
@@ -88,8 +88,7 @@ latency_array(WorkerSlot *slot)
 
 	for (int i = 0; i < LATENCY_BUCKETS; i++)
 		buckets[i] = Int64GetDatum(counted(slot, COUNT_LATENCY + i));
-	return PointerGetDatum(construct_array(buckets, LATENCY_BUCKETS, INT8OID,
-										   sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	return PointerGetDatum(array_make(buckets, LATENCY_BUCKETS, INT8OID));
 }
 
 /* Puts what only a listener counts. */

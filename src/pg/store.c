@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "pg/arrays.h"
 #include "pg/connections.h"
 #include "pg/run.h"
 #include "pg/shared.h"
@@ -330,8 +331,7 @@ derive_doubtful(Run *run)
 	run->slice_to = run->position_count;
 	if (count > 0 && run->position_count > 0)
 		run_statement(run, SQL_DERIVE,
-					  PointerGetDatum(construct_array(ids, count, INT4OID, sizeof(int32),
-													  true, TYPALIGN_INT)));
+					  PointerGetDatum(array_make(ids, count, INT4OID)));
 }
 
 static void

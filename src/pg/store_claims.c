@@ -12,9 +12,9 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type_d.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "pg/arrays.h"
 #include "pg/connections.h"
 #include "pg/run.h"
 #include "pg/settings.h"
@@ -32,8 +32,7 @@ peer_allowed(const Device *device, const Source *source)
 
 	if (device->allowed_peers == NULL || !source->has_peer)
 		return true;
-	deconstruct_array(device->allowed_peers, ARR_ELEMTYPE(device->allowed_peers),
-					  -1, false, TYPALIGN_INT, &networks, &nulls, &count);
+	array_split(device->allowed_peers, ARR_ELEMTYPE(device->allowed_peers), &networks, &nulls, &count);
 	for (int i = 0; i < count; i++)
 	{
 		if (!nulls[i] &&

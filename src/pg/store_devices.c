@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 
 #include "pg/adopt.h"
+#include "pg/arrays.h"
 #include "pg/run.h"
 #include "pg/settings.h"
 
@@ -188,7 +189,7 @@ unknown_idents(Run *run, bool to_register, int *count)
 				PointerGetDatum(cstring_to_text_with_len((const char *) device->ident.bytes,
 														 (int) device->ident.size));
 	}
-	return construct_array(idents, *count, TEXTOID, -1, false, TYPALIGN_INT);
+	return array_make(idents, *count, TEXTOID);
 }
 
 /* Reads column `number` of a row; false when it is NULL. */
@@ -264,7 +265,7 @@ load_bases(Device *device, Datum value)
 
 	if (ARR_ELEMTYPE(array) != BYTEAOID)
 		return;
-	deconstruct_array(array, BYTEAOID, -1, false, TYPALIGN_INT, &bases, &nulls, &count);
+	array_split(array, BYTEAOID, &bases, &nulls, &count);
 	for (int i = 0; i < count; i++)
 	{
 		struct varlena *base = (struct varlena *) DatumGetPointer(bases[i]);
@@ -324,7 +325,7 @@ unlocked_ids(Run *run, int *count)
 	}
 	if (run->partner_count > 0)
 		qsort(ids, (size_t) *count, sizeof(Datum), compare_numbers);
-	return construct_array(ids, *count, INT4OID, sizeof(int32), true, TYPALIGN_INT);
+	return array_make(ids, *count, INT4OID);
 }
 
 /* Finds the trackers that those of the run are linked with: whoever stores records

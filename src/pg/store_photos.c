@@ -11,9 +11,9 @@
 #include "catalog/pg_type_d.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "pg/arrays.h"
 #include "pg/row.h"
 #include "pg/run.h"
 #include "pg/settings.h"
@@ -90,8 +90,7 @@ load_photos(Run *run, Photos *photos)
 			ids[count++] = Int32GetDatum(run->items[i].device->id);
 	}
 	rows = run_statement(run, SQL_FIND_PHOTOS,
-						 PointerGetDatum(construct_array(ids, count, INT4OID, sizeof(int32),
-														 true, TYPALIGN_INT)));
+						 PointerGetDatum(array_make(ids, count, INT4OID)));
 	photos->photos = palloc0(Max(rows, 1) * sizeof(Photo));
 	for (uint64 i = 0; i < rows; i++)
 	{
@@ -259,8 +258,7 @@ complete_photos(Run *run, const Photos *photos)
 	}
 	if (count > 0)
 		run_statement(run, SQL_COMPLETE_PHOTOS,
-					  PointerGetDatum(construct_array(ids, count, INT8OID, sizeof(int64),
-													  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)));
+					  PointerGetDatum(array_make(ids, count, INT8OID)));
 }
 
 void

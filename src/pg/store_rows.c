@@ -11,9 +11,9 @@
 
 #include "catalog/pg_type_d.h"
 #include "fmgr.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "pg/arrays.h"
 #include "pg/row.h"
 #include "pg/run.h"
 #include "pg/settings.h"
@@ -273,8 +273,7 @@ put_bases(Row *row, Device *device)
 	}
 	if (count > 0)
 		row_set(row, STATE_BASES,
-				PointerGetDatum(construct_array(bases, count, BYTEAOID, -1, false,
-												TYPALIGN_INT)));
+				PointerGetDatum(array_make(bases, count, BYTEAOID)));
 }
 
 /* Puts who claimed a tracker that another connection spoke for. */

@@ -11,10 +11,10 @@
 #include "access/xact.h"
 #include "catalog/pg_type_d.h"
 #include "fmgr.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "pg/arrays.h"
 #include "pg/connections.h"
 
 static SourceIdent *idents = NULL;
@@ -90,7 +90,7 @@ pt621_wake_listeners(PG_FUNCTION_ARGS)
 	if (!registered)
 		RegisterXactCallback(on_xact, NULL);
 	registered = true;
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
+	array_split(array, TEXTOID, &values, &nulls, &count);
 	for (int i = 0; i < count; i++)
 	{
 		if (!nulls[i])
