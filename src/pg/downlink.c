@@ -6,41 +6,36 @@
  * somebody has committed a command for it, and when it says something after it had
  * to wait.  Then its session is `wanting`, and the tables are asked for all of
  * those at once.
+ *
+ * Invariant.  A trigger that fails for one command keeps only those waiting that were
+ * dealt with together with it: they are suspects then, each dealt with alone.
  */
 #include "postgres.h"
 
 #include "utils/memutils.h"
 
-#include "pg/complaint.h"
 #include "pg/downlink.h"
 #include "pg/downlink_sql.h"
+#include "pg/pace.h"
 #include "pg/session_private.h"
 #include "pg/settings.h"
-#include "pg/shared.h"
+#include "pg/settle.h"
 #include "pg/worker.h"
 
 /* Sessions whose commands are asked for in one transaction. */
 #define WANTING_MAX		1000
-/* What the tables refused is tried again so much later. */
-#define RETRY_MS		1000
-/* The longest transaction; half of it for a lock. */
-#define LIMIT_MS		5000
-/* With so many that cannot be written down no more are sent. */
-#define SETTLED_MAX		10000
+/* The longest that suspects are dealt with in one turn. */
+#define TURN_MS			500
 /* Lines that may answer one command. */
 #define ANSWERS_MAX		100
 
 typedef struct Downlink
 {
 	Sessions   *sessions;
-	MemoryContext context;		/* what is to be written down */
 	MemoryContext turn;			/* of one call */
-	Settled    *settled;		/* what became of commands and photos, not written down yet */
-	int			settled_count;
-	int			settled_room;
 	TimestampTz not_before;		/* no look into the tables before; 0 = at once */
-	TimestampTz settle_at;		/* when to try again what could not be written down */
-	Complaint	complaint;
+	Pace		together;		/* looks into the tables ... */
+	Pace		alone;			/* ... for suspects */
 	bool		fetched_photos; /* pt621.fetch_photos, as it was */
 } Downlink;
 
@@ -57,7 +52,8 @@ session_want(Sessions *sessions, Session *session)
 	if (session->is_wanting || session->ended)
 		return;
 	session->is_wanting = true;
-	dlist_push_tail(&sessions->wanting, &session->wanting);
+	dlist_push_tail(session->is_suspect ? &sessions->suspects : &sessions->wanting,
+					&session->wanting);
 }
 
 static void
@@ -111,99 +107,6 @@ session_is_reachable(const Session *session, TimestampTz now)
  * What the tables say
  * ------------------------------------------------------------------------ */
 
-/* Makes room for so many more of what is to be written down; may raise. */
-static void
-reserve_settled(int more)
-{
-	int			room = downlink.settled_count + more;
-
-	if (room <= downlink.settled_room)
-		return;
-	room = Max(room, 2 * downlink.settled_room);
-	if (downlink.settled)
-		downlink.settled = repalloc_huge(downlink.settled, room * sizeof(Settled));
-	else
-		downlink.settled = MemoryContextAllocHuge(downlink.context, room * sizeof(Settled));
-	downlink.settled_room = room;
-}
-
-/* Notes what is to be written down of a command or photo; there is room for it. */
-static void
-add_settled(int64 id, int64 conn, Settlement what)
-{
-	downlink.settled[downlink.settled_count++] =
-		(Settled) {.id = id,.conn = conn,.what = what};
-}
-
-void
-downlink_photo_failed(int64 photo)
-{
-	/* Else it is asked for again when its tracker comes back. */
-	if (downlink.settled_count < downlink.settled_room)
-		add_settled(photo, 0, SETTLED_PHOTO_FAILED);
-}
-
-/* Tells of a transaction that failed, of those that are alike once a minute. */
-static void
-complain(const ErrorData *error, const char *what)
-{
-	TimestampTz now = GetCurrentTimestamp();
-
-	shared_set_error(error->sqlerrcode, error->message);
-	downlink.not_before = TimestampTzPlusMilliseconds(now, RETRY_MS);
-	if (complaint_is_due(&downlink.complaint, now))
-		ereport(LOG,
-				(errcode(error->sqlerrcode),
-				 errmsg("pt621: %s: %s", what, error->message),
-				 error->context ? errcontext("%s", error->context) : 0));
-}
-
-/* How long a transaction may take: nothing is read meanwhile. */
-static int
-limit_ms(void)
-{
-	return setting_statement_timeout > 0 ? Min(setting_statement_timeout, LIMIT_MS) : LIMIT_MS;
-}
-
-/*
- * Writes down what became of what was sent.
- *
- * A trigger that fails for one command must not keep the others from it: then each is
- * written down by itself.  The one at fault stays `sending`, which in the end is in
- * doubt.
- */
-static void
-settle(void)
-{
-	int			left = 0;
-	SettleOrder all = {downlink.settled, downlink.settled_count};
-	ErrorData  *error;
-
-	if (all.count == 0)
-		return;
-	error = worker_transaction(downlink_settle, &all, limit_ms(), "writing down what was sent");
-	if (error)
-		complain(error, "what was sent could not be written down");
-	for (int i = 0; error && i < all.count; i++)
-	{
-		SettleOrder one = {&all.settled[i], 1};
-
-		one.settled->done = false;	/* whatever the transaction thought */
-		if (worker_error_is_transient(error))
-			continue;
-		if (worker_transaction(downlink_settle, &one, limit_ms(), "writing down what was sent"))
-			one.settled->done = true;
-	}
-	for (int i = 0; i < all.count; i++)
-	{
-		if (!all.settled[i].done)
-			downlink.settled[left++] = all.settled[i];
-	}
-	downlink.settled_count = left;
-	/* Somebody holds their rows; commands to others do not wait for that. */
-	downlink.settle_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
-}
-
 /* Sends a command that was found; false when it did not go out. */
 static bool
 send_command(Session *session, const FoundCommand *command)
@@ -231,7 +134,7 @@ send_commands(const DownlinkOrder *order, Session **sessions)
 			session->wants_next = true;
 		else if (!session->is_choked && send_command(session, command))
 		{
-			add_settled(command->id, session->source.conn, SETTLED_SENT);
+			settle_command(command->id, session->source.conn, SETTLED_SENT);
 			if (order->more)
 				session_want(downlink.sessions, session);
 		}
@@ -239,7 +142,7 @@ send_commands(const DownlinkOrder *order, Session **sessions)
 		{
 			/* Those behind it must not overtake it. */
 			session->is_choked = session->wants_next = true;
-			add_settled(command->id, session->source.conn, SETTLED_NOT_SENT);
+			settle_command(command->id, session->source.conn, SETTLED_NOT_SENT);
 		}
 	}
 	for (int i = 0; i < order->count; i++)
@@ -260,16 +163,16 @@ begin_photos(const DownlinkOrder *order, Session **sessions)
 	}
 }
 
-/* Puts those that want something into an order; returns how many they are. */
-static int
-collect_wanting(DownlinkOrder *order, Session **sessions)
+/* Puts those of a list that want something into an order, `most` at most. */
+static void
+collect_wanting(DownlinkOrder *order, Session **sessions, dlist_head *list, int most)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	int			count = 0;
 
-	while (!dlist_is_empty(&downlink.sessions->wanting) && count < WANTING_MAX)
+	order->count = 0;
+	while (!dlist_is_empty(list) && order->count < most)
 	{
-		Session    *session = dlist_head_element(Session, wanting, &downlink.sessions->wanting);
+		Session    *session = dlist_head_element(Session, wanting, list);
 
 		stop_wanting(session);
 		if (!session_is_reachable(session, now))
@@ -278,11 +181,10 @@ collect_wanting(DownlinkOrder *order, Session **sessions)
 			continue;
 		}
 		session->wants_next = false;
-		order->conns[count] = session->source.conn;
-		order->idents[count] = session->source.ident;
-		sessions[count++] = session;
+		order->conns[order->count] = session->source.conn;
+		order->idents[order->count] = session->source.ident;
+		sessions[order->count++] = session;
 	}
-	return count;
 }
 
 /* The body of a look into the tables. */
@@ -293,19 +195,21 @@ find(void *arg)
 
 	downlink_find(order);
 	/* While an error takes back what was found: once it is sent none may come. */
-	reserve_settled(order->command_count + order->photo_count + 1);
+	settle_reserve(order->command_count + order->photo_count + 1);
 }
 
 /* Looks what there is to send to some sessions, and sends it; the error, if any. */
 static ErrorData *
-serve(DownlinkOrder *order, Session **sessions)
+serve(Pace *pace, DownlinkOrder *order, Session **sessions)
 {
 	ErrorData  *error;
 
+	if (order->count == 0)
+		return NULL;
 	order->commands = NULL;
 	order->photos = NULL;
 	order->command_count = order->photo_count = 0;
-	error = worker_transaction(find, order, limit_ms(), "looking for commands");
+	error = pace_try(pace, find, order, "looking for commands");
 	if (error)
 		return error;
 	/* Where nothing can be stored for now, they are looked at when it can. */
@@ -316,35 +220,74 @@ serve(DownlinkOrder *order, Session **sessions)
 	return NULL;
 }
 
+/* Sends what there is to those that want something. */
+static void
+serve_together(DownlinkOrder *order, Session **sessions)
+{
+	ErrorData  *error;
+
+	collect_wanting(order, sessions, &downlink.sessions->wanting, WANTING_MAX);
+	error = serve(&downlink.together, order, sessions);
+	for (int i = 0; error && i < order->count; i++)
+	{
+		sessions[i]->is_suspect = sessions[i]->is_suspect || !worker_error_is_transient(error);
+		session_want(downlink.sessions, sessions[i]);
+	}
+}
+
+/* Sends what there is to each of the suspects.  The one at fault waits for its
+ * tracker. */
+static void
+serve_suspects(DownlinkOrder *order, Session **sessions)
+{
+	Pace	   *pace = &downlink.alone;
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TURN_MS);
+
+	while (!dlist_is_empty(&downlink.sessions->suspects) && pace_is_ready(pace) &&
+		   GetCurrentTimestamp() < until)
+	{
+		ErrorData  *error;
+
+		collect_wanting(order, sessions, &downlink.sessions->suspects, 1);
+		error = serve(pace, order, sessions);
+		if (order->count == 0)
+			continue;
+		if (error == NULL)
+			sessions[0]->is_suspect = false;
+		else if (worker_error_is_transient(error))
+			session_want(downlink.sessions, sessions[0]);
+		else
+			sessions[0]->wants_next = true;
+	}
+}
+
 /* Asks the tables what there is to send, and sends it. */
 static void
 serve_wanting(void)
 {
 	DownlinkOrder order = {.context = downlink.turn};
 	Session   **sessions = MemoryContextAlloc(downlink.turn, WANTING_MAX * sizeof(Session *));
-	ErrorData  *error;
-	int			count;
 
 	order.conns = MemoryContextAlloc(downlink.turn, WANTING_MAX * sizeof(int64));
 	order.idents = MemoryContextAlloc(downlink.turn, WANTING_MAX * sizeof(SourceIdent));
-	order.count = count = collect_wanting(&order, sessions);
-	if (count == 0)
-		return;
-	error = serve(&order, sessions);
-	if (error == NULL)
-		return;
-	complain(error, "commands could not be looked for");
-	for (int i = 0; i < count; i++)
-	{
-		DownlinkOrder one = {.context = downlink.turn,.conns = &order.conns[i],
-		.idents = &order.idents[i],.count = 1};
+	if (pace_is_ready(&downlink.together))
+		serve_together(&order, sessions);
+	serve_suspects(&order, sessions);
+}
 
-		/* Alone the others can have theirs; the one at fault waits for its tracker. */
-		if (worker_error_is_transient(error))
-			session_want(downlink.sessions, sessions[i]);
-		else if (serve(&one, &sessions[i]))
-			sessions[i]->wants_next = true;
-	}
+/* When serve_wanting() has something to do. */
+static TimestampTz
+serve_next(void)
+{
+	TimestampTz next = DT_NOEND;
+
+	if (settle_is_full())
+		return DT_NOEND;
+	if (!dlist_is_empty(&downlink.sessions->wanting))
+		next = pace_next(&downlink.together);
+	if (!dlist_is_empty(&downlink.sessions->suspects))
+		next = Min(next, pace_next(&downlink.alone));
+	return Max(next, downlink.not_before);
 }
 
 void
@@ -365,9 +308,7 @@ void
 downlink_init(Sessions *sessions)
 {
 	downlink.sessions = sessions;
-	downlink.context = AllocSetContextCreate(CurrentMemoryContext, "pt621 downlink",
-											 ALLOCSET_DEFAULT_SIZES);
-	reserve_settled(WANTING_MAX);
+	settle_init();
 	downlink.turn = AllocSetContextCreate(CurrentMemoryContext, "pt621 downlink turn",
 										  ALLOCSET_DEFAULT_SIZES);
 }
@@ -408,16 +349,14 @@ downlink_turn(bool storing)
 
 	/* Nor later than this if the clock was set back. */
 	downlink.not_before = Min(downlink.not_before, TimestampTzPlusMilliseconds(now, RETRY_MS));
-	downlink.settle_at = Min(downlink.settle_at, TimestampTzPlusMilliseconds(now, RETRY_MS));
 	collect_wanted();
 	fetch_expire(downlink.sessions, now);
-	if (now >= downlink.settle_at)
+	if (now >= settle_next())
 		settle();
 	/* What trackers have said must be known before anything is sent to them. */
 	if (!storing)
 		downlink.not_before = TimestampTzPlusMilliseconds(now, RETRY_MS);
-	if (now >= downlink.not_before && downlink.settled_count < SETTLED_MAX &&
-		!dlist_is_empty(&downlink.sessions->wanting))
+	if (now >= serve_next())
 	{
 		downlink.not_before = 0;
 		serve_wanting();
@@ -430,17 +369,13 @@ downlink_turn(bool storing)
 void
 downlink_finish(void)
 {
-	settle();
+	settle_finish();
 }
 
 TimestampTz
 downlink_deadline(void)
 {
-	TimestampTz deadline = fetch_deadline(downlink.sessions);
+	TimestampTz deadline = Min(settle_next(), serve_next());
 
-	if (downlink.settled_count > 0)
-		deadline = Min(deadline, downlink.settle_at);
-	if (downlink.settled_count < SETTLED_MAX && !dlist_is_empty(&downlink.sessions->wanting))
-		deadline = Min(deadline, downlink.not_before);
-	return deadline;
+	return Min(deadline, fetch_deadline(downlink.sessions));
 }

@@ -94,7 +94,7 @@ static const PlanText statements[STATEMENTS] =
 	},
 	[SQL_STILL_SENDING] = {
 		PLAN_NO_SCHEMA "SELECT c.id::pg_catalog.int8 FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) u (id, conn)"
-		" JOIN pt621.command c ON c.id = u.id AND c.conn = u.conn AND c.state = 'sending'",
+		" JOIN pt621.command c ON c.id = u.id AND c.conn = u.conn AND c.state = 'sending' ORDER BY 1",
 		PLAN_BY_INDEX, 2, {INT8ARRAYOID, INT8ARRAYOID}
 	},
 	[SQL_PHOTO_FAILED] = {
@@ -291,18 +291,19 @@ collect_settled(const SettleOrder *order, Settlement what, int64 *ids, int64 *co
 	return count;
 }
 
-/* Marks as done all but those that are still `sending`. */
+/* Marks as done all but those that are still `sending`: the ids that were found, in
+ * their order. */
 static void
 mark_done(SettleOrder *order, uint64 rows)
 {
+	int64	   *still = palloc(Max(rows, 1) * sizeof(int64));
+
+	for (uint64 row = 0; row < rows; row++)
+		still[row] = DatumGetInt64(found(row, 1));
+	SPI_freetuptable(SPI_tuptable);
 	for (int i = 0; i < order->count; i++)
-	{
-		order->settled[i].done = true;
-		for (uint64 row = 0; row < rows && order->settled[i].done; row++)
-			order->settled[i].done = DatumGetInt64(found(row, 1)) != order->settled[i].id;
-	}
-	if (rows > 0)
-		SPI_freetuptable(SPI_tuptable);
+		order->settled[i].done = bsearch(&order->settled[i].id, still, rows, sizeof(int64),
+										 compare_int64) == NULL;
 }
 
 /* Writes down what became of commands and photos. */

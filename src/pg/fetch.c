@@ -10,6 +10,7 @@
 
 #include "pg/session_private.h"
 #include "pg/settings.h"
+#include "pg/settle.h"
 
 /* A second's worth of requests may go out at once, but no more than so many. */
 #define ASK_BURST		100
@@ -48,7 +49,7 @@ fetch_set(Sessions *sessions, Session *session, int64 photo, uint32 size, uint32
 static void
 give_up(Sessions *sessions, Session *session)
 {
-	downlink_photo_failed(session->fetch.photo);
+	settle_photo_failed(session->fetch.photo);
 	fetch_set(sessions, session, 0, 0, 0);
 	session_want(sessions, session);
 }

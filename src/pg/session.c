@@ -26,6 +26,7 @@ sessions_new(Batch *batch, const SessionPort *port)
 	dlist_init(&sessions->backlog);
 	dlist_init(&sessions->paused);
 	dlist_init(&sessions->wanting);
+	dlist_init(&sessions->suspects);
 	dlist_init(&sessions->to_begin);
 	dlist_init(&sessions->to_ask);
 	dlist_init(&sessions->asked);

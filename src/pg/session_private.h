@@ -34,7 +34,7 @@ typedef struct Fetch
 	int			tries;			/* how often that was asked for */
 	uint32		requests;		/* how often anything of it was, by this connection */
 	bool		heard;			/* something that the tracker said since then is stored */
-	TimestampTz asked_at;		/* last; 0 = it is to be asked for */
+	TimestampTz asked_at;		/* when that was asked for last */
 } Fetch;
 
 /* A TCP connection or a UDP path (address and port of a sender). */
@@ -66,7 +66,8 @@ struct Session
 	dlist_node	backlog;
 	Session    *next_path;		/* in its bucket of UDP paths */
 	void	   *socket;			/* that the last datagram came to; NULL = gone, or TCP */
-	bool		is_wanting;		/* in the list `wanting` */
+	bool		is_suspect;		/* what was looked for with its commands could not be sent */
+	bool		is_wanting;		/* in the list `wanting`, or `suspects` */
 	bool		wants_next;		/* to be put there with its next unit */
 	bool		is_choked;		/* what was sent to it just now did not go out */
 	dlist_node	wanting;
@@ -96,6 +97,7 @@ struct Sessions
 	uint32		displaced_seen; /* how often one of ours was marked so */
 	uint32		wanted_seen;	/* likewise */
 	dlist_head	wanting;		/* the tables may have something to send to them */
+	dlist_head	suspects;		/* likewise, and they are looked at one by one */
 	dlist_head	to_begin;		/* the first piece of a photo is to be asked for */
 	dlist_head	to_ask;			/* another piece is */
 	dlist_head	asked;			/* it was, longest ago first */
@@ -138,7 +140,6 @@ extern void session_forget_downlink(Sessions *sessions, Session *session);
 extern void session_account_downlink(Sessions *sessions, Session *session, const BatchUnit *unit);
 extern bool session_send(Sessions *sessions, Session *session, const uint8 *data, Size size);
 extern bool session_is_reachable(const Session *session, TimestampTz now);
-extern void downlink_photo_failed(int64 photo);
 
 /* fetch.c */
 extern void fetch_set(Sessions *sessions, Session *session, int64 photo, uint32 size, uint32 at);

@@ -66,7 +66,7 @@ live_start() {
 	sudo_if_needed make -s install ${PG_CONFIG:+PG_CONFIG="$PG_CONFIG"} >/dev/null
 	ulimit -S -n "$(ulimit -H -n)"
 	start_cluster <<-CONF
-		shared_buffers = 1GB
+		shared_buffers = ${BUFFERS:-1GB}
 		max_wal_size = 16GB
 		checkpoint_timeout = 1h
 		shared_preload_libraries = 'pt621'

@@ -28,6 +28,8 @@
 #   REPORT_MONTH=267840    fixes of the month of reports
 #   REPORT_TRACKERS=500    trackers of its day
 #   REPORT_ROWS='1000000 3000000 10000000'  fixes of its longer and longer reports
+#   BUFFERS=               shared_buffers of all but codec and decode; default: 1GB,
+#                          and a quarter of the memory for reports
 #   COMMANDS=1000          commands of commands
 #   COMMAND_TRACKERS=100   trackers that get them
 #   PHOTOS=1000            photos of photos, each of another tracker

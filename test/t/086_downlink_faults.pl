@@ -176,6 +176,28 @@ is(PT621::heard($two) . PT621::heard($three), '#RPO#RPO', 'one that refuses to h
 $node->becomes(q{SELECT string_agg(state, ' ' ORDER BY device_id) FROM pt621.command WHERE kind = 'voltage'}, 'sent sending', '... does so for one alone');
 psql('DROP TRIGGER refuse ON pt621.command');
 is(PT621::heard($one), '#IME', '... and the one that was refused comes when nobody refuses it');
+
+psql(q{
+	CREATE FUNCTION public.hang() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		IF NEW.note = 'not ' || NEW.state THEN PERFORM pg_sleep(60); END IF;
+		RETURN NEW;
+	END $$;
+	CREATE TRIGGER hang BEFORE UPDATE ON pt621.command FOR EACH ROW EXECUTE FUNCTION public.hang()});
+my @slow = map { comes($_) } 1021 .. 1026;
+
+foreach my $state ('sending', 'sent')
+{
+	psql(qq{INSERT INTO pt621.command (device_id, kind, note) SELECT id, 'imei', 'not $state' FROM pt621.device WHERE ident BETWEEN '1021' AND '1026'});
+	$node->wait_until(q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'});
+	PT621::put($two, now_record('1002', code => "HANG-$state"));
+	$node->becomes("SELECT count(*) FROM pt621.position WHERE code = 'HANG-$state'", 1, "a trigger that hangs before `$state` leaves time to what others report", seconds => 20);
+	order('1002', q{'version'});
+	is(PT621::heard($two, 20), '#VER', '... and to commands for them');
+	psql(q{DELETE FROM pt621.command WHERE note LIKE 'not%'});
+}
+is(join(' ', map { PT621::heard($_) } @slow), join(' ', ('#IME') x 6), '... those that were claimed were sent');
+psql('DROP TRIGGER hang ON pt621.command');
 is(psql(q{SELECT state FROM pt621_stat_worker() WHERE worker = 'listener'}), 'open', 'the listener is well');
 
 # ---------------------------------------------------------------------------
