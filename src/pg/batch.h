@@ -44,7 +44,7 @@ typedef struct Asked
 	uint32		at;				/* from this byte on ... */
 	uint32		count;			/* ... so many, of the usual ... */
 	uint32		piece;			/* ... so many; fewer remain at the end */
-	int64		odd;			/* number of a piece that came instead; -1 = none did */
+	int64		odd;			/* number of the last piece that came instead; -1 = none did */
 	bool		odd_is_old;		/* before it was asked for once more */
 	uint64		last_piece;		/* hash of the piece that was taken last; 0 = none */
 } Asked;
@@ -88,7 +88,7 @@ typedef enum PhotoFate
 	PHOTO_DONE,					/* likewise, and it was the last one */
 	PHOTO_EMPTY,				/* a piece without a byte */
 	PHOTO_THERE,				/* the one asked for, which has come by another connection */
-	PHOTO_ODD					/* a piece that was there already, or is not the one asked for */
+	PHOTO_ODD					/* a piece of which it is not clear what it is */
 } PhotoFate;
 
 typedef struct BatchUnit

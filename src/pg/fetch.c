@@ -4,7 +4,8 @@
  *
  * Invariants.  A session that fetches is in one of three lists: `to_begin`, then
  * `to_ask` and `asked` in turns.  Pieces are asked for at a bounded rate, since each
- * is a unit to be stored, and a photo takes a bounded number of requests.
+ * is a unit to be stored, and a photo takes a bounded number of requests by one
+ * connection since it was begun there.
  */
 #include "postgres.h"
 
@@ -205,8 +206,9 @@ fetch_account(Sessions *sessions, Session *session, const BatchUnit *unit)
 				give_up(sessions, session);
 			break;
 		case PHOTO_ODD:
-			if (session->source.asked.odd < 0)
-				session->source.asked.odd = unit->photo_number;
+			if (session->source.asked.odd != unit->photo_number)
+				session->source.asked.odd_is_old = false;
+			session->source.asked.odd = unit->photo_number;
 			break;
 		default:
 			break;

@@ -65,6 +65,7 @@ typedef struct Device
 	const Source *conflict;		/* the last one that did ... */
 	int64		conflict_with;	/* ... and the one that was bound */
 	uint32		answers;		/* lines that answer commands */
+	const struct RunItem *status;	/* the last thing it said of itself (FUS) */
 	uint64		last_piece;		/* hash of the last piece of a photo; 0 = none */
 } Device;
 

@@ -43,6 +43,17 @@ take_answer(Run *run, const RunItem *item, const uint8 *text, Size size, bool na
 	run_statement_with(run, SQL_TAKE_ANSWER, values, NULL);
 }
 
+/* Gives the bytes at the beginning of a text that are printable. */
+static Size
+printable_size(const uint8 *text, Size size)
+{
+	Size		count = 0;
+
+	while (count < size && pt621_printable(text + count, 1))
+		count++;
+	return count;
+}
+
 /* Takes in what a tracker says of itself (protocol 4, FUS). */
 static void
 take_status(Run *run, const RunItem *item)
@@ -75,9 +86,16 @@ run_answers(Run *run)
 		if (unit->is_answer)
 			take_answer(run, item, text, size - unit->unit.line_end, false);
 		else if (unit->photo_fate == PHOTO_ANNOUNCED && unit->received_at < unit->source->asked.answers_until)
-			take_answer(run, item, text, pt621_text_size(text, size), true);
+			/* Some fields of a report are read by nobody and may be anything. */
+			take_answer(run, item, text, printable_size(text, size), true);
 		else if (item->readable && item->reason == NULL && item->record.kind == PT621_STATUS &&
 				 item->device && item->device->id != 0)
-			take_status(run, item);
+			item->device->status = item;
+	}
+	/* However often it says so, once is enough. */
+	for (uint32 i = 0; i < run->device_count; i++)
+	{
+		if (run->devices[i]->status)
+			take_status(run, run->devices[i]->status);
 	}
 }

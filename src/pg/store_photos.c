@@ -13,21 +13,18 @@
 #include "executor/spi.h"
 #include "utils/builtins.h"
 
+#include "codec/photo.h"
 #include "pg/arrays.h"
 #include "pg/row.h"
 #include "pg/run.h"
 #include "pg/settings.h"
 
-/* What the numbers of a photo's pieces are: not documented (protocol 7). */
-typedef enum Numbering
-{
-	NUMBERING_UNKNOWN,
-	NUMBERING_OFFSET,
-	NUMBERING_INDEX,
-	NUMBERING_NONE
-} Numbering;
-
-static const char *const numbering_names[] = {NULL, "offset", "index", "none"};
+static const char *const numbering_names[] = {
+	[PT621_NUMBERING_UNKNOWN] = NULL,
+	[PT621_NUMBERING_OFFSET] = "offset",
+	[PT621_NUMBERING_INDEX] = "index",
+	[PT621_NUMBERING_NONE] = "none"
+};
 
 /* A photo that is not complete, as the run leaves it. */
 typedef struct Photo
@@ -36,7 +33,7 @@ typedef struct Photo
 	int32		device_id;
 	uint32		size;
 	uint32		received;
-	Numbering	numbering;
+	Pt621Numbering numbering;
 	const char *reason;			/* what was odd; NULL = nothing new */
 	TimestampTz last_piece_at;
 	bool		changed;
@@ -103,7 +100,7 @@ load_photos(Run *run, Photos *photos)
 		photo->device_id = DatumGetInt32(SPI_getbinval(tuple, desc, 2, &isnull));
 		photo->size = (uint32) DatumGetInt32(SPI_getbinval(tuple, desc, 3, &isnull));
 		photo->received = (uint32) DatumGetInt32(SPI_getbinval(tuple, desc, 4, &isnull));
-		photo->numbering = (Numbering) DatumGetInt32(SPI_getbinval(tuple, desc, 5, &isnull));
+		photo->numbering = (Pt621Numbering) DatumGetInt32(SPI_getbinval(tuple, desc, 5, &isnull));
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -128,11 +125,11 @@ first_photo(const Photos *photos, int32 device_id)
 }
 
 /* Finds the photo that a piece is of: the one that was asked for by its connection,
- * else the first that is not complete. */
+ * even if that is none of those any more, else the first that is not complete. */
 static Photo *
 find_photo(Photos *photos, const RunItem *item)
 {
-	Photo	   *first = NULL;
+	int64		asked = item->unit->source->asked.photo;
 
 	for (uint32 i = first_photo(photos, item->device->id); i < photos->count; i++)
 	{
@@ -140,70 +137,53 @@ find_photo(Photos *photos, const RunItem *item)
 
 		if (photo->device_id != item->device->id)
 			break;
-		if (photo->complete)
-			continue;
-		if (photo->id == item->unit->source->asked.photo)
+		if (!photo->complete && (asked == 0 || asked == photo->id))
 			return photo;
-		if (first == NULL)
-			first = photo;
 	}
-	return first;
+	return NULL;
 }
 
-/*
- * Tells whether a piece is the one that comes next.
- *
- * Its number was captured only as 0.  It is an offset if it is what was asked for,
- * or an index if it counts such pieces.  One that is neither is taken in its turn
- * when asking once more gave the same number: then it means something else.  A
- * piece that begins a photo is not the one that ended the photo before, sent twice.
- */
+/* Tells whether a piece is the one that comes next; notes in its unit what it is
+ * otherwise. */
 static bool
-comes_next(Photo *photo, const RunItem *item, uint64 hash)
+comes_next(Photo *photo, RunItem *item, uint64 hash)
 {
-	const Asked *asked = &item->unit->source->asked;
-	int64		number = item->record.photo_offset;
-	bool		is_asked = asked->photo == photo->id && asked->count > 0 && asked->at == photo->received;
-
-	if (photo->received == 0)
-		return number == 0 && hash != (item->device->last_piece ? item->device->last_piece : asked->last_piece);
-	if (photo->numbering == NUMBERING_NONE)
-		return is_asked;
-	if (number == photo->received && photo->numbering != NUMBERING_INDEX)
-	{
-		photo->numbering = NUMBERING_OFFSET;
-		return true;
-	}
-	if (!is_asked)
-		return false;
-	if (photo->numbering != NUMBERING_OFFSET && photo->received % asked->piece == 0 &&
-		number == photo->received / asked->piece)
-	{
-		photo->numbering = NUMBERING_INDEX;
-		return true;
-	}
-	if (photo->numbering != NUMBERING_UNKNOWN || !asked->odd_is_old || asked->odd != number)
-		return false;
-	photo->numbering = NUMBERING_NONE;
-	photo->reason = "the numbers of its pieces are neither offsets nor indexes: put together as they came";
-	return true;
-}
-
-/* Notes what a piece is that changes nothing. */
-static void
-leave_piece(const Photo *photo, BatchUnit *unit, int64 number)
-{
+	BatchUnit  *unit = item->unit;
 	const Asked *asked = &unit->source->asked;
+	bool		is_asked = asked->photo == photo->id && asked->count > 0;
+	uint64		last = item->device->last_piece ? item->device->last_piece : asked->last_piece;
+	Pt621PhotoState state = {
+		.received = photo->received,
+		.numbering = photo->numbering,
+		.usual = is_asked && asked->at == photo->received ? asked->piece : 0,
+		.odd = asked->odd,
+		.odd_is_old = asked->odd_is_old
+	};
+	Pt621PhotoPiece piece = {
+		.number = item->record.photo_offset,
+		.is_last = hash == last,
+		.bytes = item->record.photo_data.at,
+		.size = item->record.photo_data.size
+	};
+	Pt621PieceFate fate = pt621_photo_judge(&state, &piece);
 
-	/* What this connection asks for has come by another one. */
-	if (asked->photo == photo->id && asked->count > 0 && asked->at < photo->received)
+	if (state.numbering == PT621_NUMBERING_NONE && photo->numbering != state.numbering)
+		photo->reason = "the numbers of its pieces are neither offsets nor indexes: put together as they came";
+	photo->numbering = state.numbering;
+	if (fate == PT621_PIECE_NEXT)
+		return true;
+	if (is_asked && asked->at < photo->received)
 	{
+		/* What this connection asks for has come by another one. */
 		unit->photo_fate = PHOTO_THERE;
 		unit->photo_number = photo->received;
-		return;
 	}
-	unit->photo_fate = PHOTO_ODD;
-	unit->photo_number = number;
+	else if (fate == PT621_PIECE_ODD)
+	{
+		unit->photo_fate = PHOTO_ODD;
+		unit->photo_number = piece.number;
+	}
+	return false;
 }
 
 /* Puts a piece where it belongs, and notes what it was good for. */
@@ -225,10 +205,7 @@ place_piece(Photos *photos, RunItem *item)
 	}
 	hash = hash_bytes_extended(data.at, (int) data.size, (uint64) item->record.photo_offset) | 1;
 	if (!comes_next(photo, item, hash))
-	{
-		leave_piece(photo, unit, item->record.photo_offset);
 		return;
-	}
 	if (data.size > photo->size - photo->received)
 	{
 		data.size = photo->size - photo->received;

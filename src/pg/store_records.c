@@ -104,13 +104,13 @@ resolve_delta(Run *run, RunItem *item)
 						 (uint64_t) (item - run->items), &dropped);
 }
 
-/* Tells whether a piece of a photo lies beyond what is accepted. */
+/* Tells whether a piece of a photo is more than a photo may be.  What its number means
+ * is not known, see codec/photo.h. */
 static bool
 is_large_photo(const RunItem *item)
 {
 	return item->unit->unit.kind == PT621_UNIT_PHOTO &&
-		item->record.photo_offset + (int64) item->record.photo_data.size >
-		(int64) setting_max_photo_size * 1024;
+		item->record.photo_data.size > (Size) setting_max_photo_size * 1024;
 }
 
 static void

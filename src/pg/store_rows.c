@@ -101,7 +101,8 @@ is_archived(const Run *run, const RunItem *item)
 		case ARCHIVE_ALL:
 			return true;
 		case ARCHIVE_REJECTED:
-			return item->reason != NULL;
+			/* The command that a line answers may be held by somebody. */
+			return item->reason != NULL || item->unit->is_answer;
 		case ARCHIVE_NONE:
 			break;
 	}

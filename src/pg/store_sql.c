@@ -156,13 +156,18 @@ static const PlanText statements[STATEMENTS] =
 		" GROUP BY b.device_id, pg_catalog.date_trunc('day', b.fix_time, 'UTC')) c",
 		PLAN_KEPT, 1, {INT4ARRAYOID}
 	},
-	/* Trackers can announce what they like: few at a time are waited for. */
+	/* Trackers can announce what they like: few at a time are waited for.  What they
+	 * announce again counts as little as what there is none of. */
 	[SQL_ANNOUNCE_PHOTOS] = {
 		"INSERT INTO pt621.photo (device_id, fix_time, digest, announced_at, camera, geom, size, state, reason)"
 		" SELECT b.device_id, b.fix_time, b.digest, b.announced_at, b.camera, b.geom,"
 		" least(b.size, 2147483647), CASE WHEN r.reason IS NULL THEN 'announced' ELSE 'failed' END, r.reason"
-		" FROM (SELECT a.*, pg_catalog.row_number() OVER (PARTITION BY a.device_id ORDER BY a.ordinality) AS nth"
-		" FROM %s.pt621_batch_photos() WITH ORDINALITY a) b"
+		" FROM (SELECT a.*, pg_catalog.count(*) FILTER (WHERE a.size BETWEEN 1 AND $1 AND a.copy = 1"
+		" AND NOT EXISTS (SELECT FROM pt621.photo k WHERE k.device_id = a.device_id"
+		" AND k.fix_time = a.fix_time AND k.digest = a.digest))"
+		" OVER (PARTITION BY a.device_id ORDER BY a.ordinality) AS nth"
+		" FROM (SELECT f.*, pg_catalog.row_number() OVER (PARTITION BY f.device_id, f.fix_time, f.digest"
+		" ORDER BY f.ordinality) AS copy FROM %s.pt621_batch_photos() WITH ORDINALITY f) a) b"
 		" CROSS JOIN LATERAL (SELECT CASE WHEN b.size = 0 THEN 'it had no picture'"
 		" WHEN b.size > $1 THEN 'larger than pt621.max_photo_size'"
 		" WHEN b.nth + (SELECT pg_catalog.count(*) FROM pt621.photo p WHERE p.device_id = b.device_id"
@@ -170,16 +175,20 @@ static const PlanText statements[STATEMENTS] =
 		" ORDER BY b.ordinality ON CONFLICT (device_id, fix_time, digest) DO NOTHING",
 		PLAN_BY_INDEX, 1, {INT4OID}
 	},
+	/* One that somebody holds is not waited for, or all storing would: its pieces are
+	 * asked for again. */
 	[SQL_FIND_PHOTOS] = {
 		"SELECT p.id::pg_catalog.int8, p.device_id::pg_catalog.int4, p.size::pg_catalog.int4,"
 		" p.received::pg_catalog.int4, CASE p.numbering WHEN 'offset' THEN 1 WHEN 'index' THEN 2"
 		" WHEN 'none' THEN 3 ELSE 0 END"
 		" FROM pt621.photo p WHERE p.device_id = ANY ($1) AND p.state IN ('announced', 'fetching')"
-		" ORDER BY p.device_id, p.id FOR UPDATE",
+		" ORDER BY p.device_id, p.id FOR UPDATE SKIP LOCKED",
 		PLAN_BY_INDEX, 1, {INT4ARRAYOID}
 	},
+	/* Somebody may have it begun anew. */
 	[SQL_INSERT_PIECES] = {
-		"INSERT INTO pt621.photo_piece (photo_id, at, bytes) SELECT b.* FROM %s.pt621_batch_pieces() b",
+		"INSERT INTO pt621.photo_piece (photo_id, at, bytes) SELECT b.* FROM %s.pt621_batch_pieces() b"
+		" ON CONFLICT (photo_id, at) DO UPDATE SET bytes = excluded.bytes",
 		PLAN_KEPT, 0, {0}
 	},
 	[SQL_UPDATE_PHOTOS] = {
@@ -202,7 +211,8 @@ static const PlanText statements[STATEMENTS] =
 	[SQL_TAKE_STATUS] = {
 		"UPDATE pt621.device d SET imei = coalesce(d.imei, $2),"
 		" firmware = coalesce($3, d.firmware), hardware = coalesce($4, d.hardware)"
-		" WHERE d.id IN (SELECT l.id FROM pt621.device l WHERE l.id = $1 FOR NO KEY UPDATE SKIP LOCKED) AND (coalesce(d.imei, $2), coalesce($3, d.firmware), coalesce($4, d.hardware))"
+		" WHERE d.id IN (SELECT l.id FROM pt621.device l WHERE l.id = $1 FOR NO KEY UPDATE SKIP LOCKED)"
+		" AND (coalesce(d.imei, $2), coalesce($3, d.firmware), coalesce($4, d.hardware))"
 		" IS DISTINCT FROM (d.imei, d.firmware, d.hardware)",
 		PLAN_BY_INDEX, 4, {INT4OID, TEXTOID, TEXTOID, TEXTOID}
 	},

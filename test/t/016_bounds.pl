@@ -461,9 +461,9 @@ close($other);
 
 begin('pt621.max_line_length' => undef, 'pt621.max_photo_size' => 1);
 $other = tracker('1661');
-PT621::put($other, '$PHD0,960,' . 'x' x 960 . "\r\n" . '$PHD960,64,' . 'y' x 64 . "\r\n" . '$PHD960,65,' . 'z' x 65 . "\r\n");
+PT621::put($other, '$PHD0,960,' . 'x' x 960 . "\r\n" . '$PHD960,65,' . 'y' x 65 . "\r\n" . '$PHD0,1025,' . 'z' x 1025 . "\r\n");
 $node->becomes("SELECT string_agg(coalesce(error, 'none'), ', ' ORDER BY seq) FROM pt621.frame WHERE encode(bytes, 'escape') LIKE '\$PHD%'",
-	'none, none, a piece of a photo larger than pt621.max_photo_size', 'a piece of a photo that lies beyond 1 kB');
+	'none, none, a piece of a photo larger than pt621.max_photo_size', 'a piece of a photo that has more than 1 kB');
 $node->becomes(counter('rejected_by_reason', 'photo_size'), 1, '... is counted');
 close($other);
 
