@@ -187,6 +187,7 @@ PT621::put($car, now_record('1006', speed => '3.00', odometer => 3000));
 is(PT621::heard($car), '#OPC1,1', '... until it is slow');
 state_is($id, 'sent', '... which its row says');
 $node->configure('pt621.engine_cut_fresh' => 1);
+$node->settle;
 PT621::put($car, now_record('1006', speed => '50.00', odometer => 4000));
 $node->wait_until(q{SELECT speed_kmh > 80 AND fix_time < now() - interval '1 s' FROM pt621.device_state s JOIN pt621.device d ON d.id = s.device_id WHERE ident = '1006'});
 order('1006', q{'engine_cut'});
@@ -201,13 +202,17 @@ $node->configure('pt621.answer_timeout' => 1);
 $node->settle;
 $id = order('1002', q{'position', max_attempts => 2});
 is(join(' ', map { PT621::heard($third) } 1 .. 2), '#RCP #RCP', 'a command without an answer is sent again');
-$node->becomes("SELECT state, attempts, answer FROM pt621.command WHERE id = $id", 'sent|2|', '... as often as it was asked for');
+$node->becomes("SELECT state, attempts, answer FROM pt621.command WHERE id = $id", 'sent|2|', '... which its row says');
 is(psql("SELECT string_agg(state, ' ' ORDER BY id) FROM pt621.command_log WHERE command_id = $id"),
 	'queued sending sent queued sending sent', '... and the log has each step');
-$node->wait_until("SELECT sent_at < now() - interval '1 s' FROM pt621.command WHERE id = $id");
+$node->wait_until("SELECT sent_at < now() - interval '3 s' FROM pt621.command WHERE id = $id");
 PT621::put($third, "late, or nothing to do with it\r\n");
 $node->becomes(q{SELECT count(*) FROM pt621.frame WHERE bytes = 'late, or nothing to do with it\015\012' AND error IS NOT NULL}, 1,
 	'what comes after the time for answers is none');
+psql('SELECT pt621_command_tick()');
+order('1002', q{'version'});
+is(PT621::heard($third), '#VER', 'nor is the command sent more often than it was asked for');
+is(psql("SELECT state, attempts, answer FROM pt621.command WHERE id = $id"), 'sent|2|', '... which its row says');
 $node->configure('pt621.answer_timeout' => undef);
 
 # ---------------------------------------------------------------------------
