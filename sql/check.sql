@@ -106,6 +106,8 @@ DELETE FROM pt621.frame WHERE device_id = 3;
 SELECT pg_temp.drives('1003', 60, early => '30 min');
 SELECT * FROM pg_temp.said(3, '{clock}');
 DELETE FROM pt621.frame WHERE device_id = 3;
+-- By one clock: which of them are of the last ten minutes is counted.
+BEGIN;
 SELECT pg_temp.drives('1003', 60, early => '5 min');
 SELECT * FROM pg_temp.said(3, '{clock}');
 DELETE FROM pt621.frame WHERE device_id = 3;
@@ -114,6 +116,7 @@ SELECT * FROM pg_temp.said(3, '{fix,clock}', '10 min');
 DELETE FROM pt621.frame WHERE device_id = 3;
 SELECT pg_temp.drives('1003', 60, early => '9000 days', flag => 'V');
 SELECT * FROM pg_temp.said(3, '{fix,clock}', '10 min');
+COMMIT;
 
 -- ------------------------------------------------------ 4. only what is stored --
 

@@ -23,7 +23,8 @@ SELECT * FROM pt621_command_kinds();
 
 -- ------------------------------------------------------------------ each kind --
 
-SELECT kind, argument, pg_temp.encode(kind, argument)
+CREATE TEMP TABLE used AS
+SELECT c.kind, c.argument
   FROM (VALUES ('engine_cut', NULL), ('engine_cut', ''), ('engine_cut', '2'), ('engine_restore', NULL), ('engine_restore', '9'),
                ('output', '3,on'), ('output', '3,off'), ('output', '1,1'), ('output', '9,0'),
                ('reboot', NULL), ('reboot', 'all'), ('reboot', 'gps'), ('reboot', 'gsm'), ('photo', NULL),
@@ -33,10 +34,12 @@ SELECT kind, argument, pg_temp.encode(kind, argument)
                ('power_cut_alarm', 'on'), ('power_cut_alarm', 'off'),
                ('alarm', 'IN1,1'), ('alarm', 'SPD,01019'),
                ('text', 'SLP300'), ('text', $$AN1'#OPC1,1,',10,'#OPC1,0'$$)) AS c (kind, argument);
+SELECT kind, argument, pg_temp.encode(kind, argument) FROM used;
 -- Every kind above, and no other.
-SELECT kind FROM pt621_command_kinds()
-EXCEPT
-SELECT unnest('{engine_cut,engine_restore,output,reboot,photo,overspeed_limit,interval,time_zone,position,version,imei,voltage,power_cut_alarm,alarm,text}'::text[]);
+SELECT coalesce(k.kind, u.kind) AS kind
+  FROM pt621_command_kinds() k
+  FULL JOIN used u ON u.kind = k.kind
+ WHERE k.kind IS NULL OR u.kind IS NULL;
 
 -- -------------------------------------------------------------------- refused --
 

@@ -33,9 +33,9 @@ BEGIN
     COMMENT ON COLUMN pt621.command.not_before IS 'not sent before; NULL = at once';
     COMMENT ON COLUMN pt621.command.expires_at IS 'not sent from then on';
     COMMENT ON COLUMN pt621.command.max_attempts IS 'how often it may be sent: again when it had no answer in time, or it is in doubt whether it was sent';
-    COMMENT ON COLUMN pt621.command.attempts IS 'how often it was given to the network, those in doubt included';
+    COMMENT ON COLUMN pt621.command.attempts IS 'how often its connection took it, where up to 64 kB may wait for a tracker that does not read; those in doubt included';
     COMMENT ON COLUMN pt621.command.in_doubt IS 'attempts of which a crash took the knowledge whether they reached the network';
-    COMMENT ON COLUMN pt621.command.sent_at IS 'when it was last given to the network';
+    COMMENT ON COLUMN pt621.command.sent_at IS 'when it was last given to its connection, where up to 64 kB may wait for a tracker that does not read; by SMS, to whoever asked';
     COMMENT ON COLUMN pt621.command.conn IS 'connection or path that it was sent by, as in frame.conn';
     COMMENT ON COLUMN pt621.command.answered_at IS 'when the first line of the answer was received';
     COMMENT ON COLUMN pt621.command.answer IS 'lines that the tracker answered, verbatim';
@@ -66,10 +66,10 @@ BEGIN
     COMMENT ON COLUMN pt621.photo.reason IS 'why it failed, or what was odd';
     COMMENT ON COLUMN pt621.photo.numbering IS 'what the numbers of its pieces are: offset, index, or none; NULL = not known yet';
     COMMENT ON COLUMN pt621.photo.last_piece_at IS 'when the last piece came';
-    COMMENT ON COLUMN pt621.photo.jpeg IS 'the picture, when no more of it will come';
-    COMMENT ON COLUMN pt621.photo.sha256 IS 'SHA-256 of jpeg';
+    COMMENT ON COLUMN pt621.photo.jpeg IS 'the picture, when all of it has come; NULL = not yet, or it was given up: pt621_photo_file() has what there is';
+    COMMENT ON COLUMN pt621.photo.sha256 IS 'SHA-256 of jpeg; NULL where that is';
 
-    COMMENT ON TABLE pt621.photo_piece IS 'pieces of photos that are being fetched';
+    COMMENT ON TABLE pt621.photo_piece IS 'pieces of photos that are being fetched, or were given up';
     COMMENT ON COLUMN pt621.photo_piece.photo_id IS 'photo.id';
     COMMENT ON COLUMN pt621.photo_piece.at IS 'offset of its first byte, from 0';
     COMMENT ON COLUMN pt621.photo_piece.bytes IS 'the bytes';

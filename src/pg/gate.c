@@ -112,8 +112,9 @@ PG_FUNCTION_INFO_V1(pt621_installation);
 /*
  * pt621_installation(): names cluster, database and extension.
  *
- * A restored or copied database has another oid, a restored cluster another
- * system identifier, a re-created extension another oid.
+ * A database that was copied, or restored from a dump, has another oid, a cluster
+ * that was made anew another system identifier, a re-created extension another oid.
+ * A physical copy of the cluster keeps all three: nothing tells it from the original.
  */
 Datum
 pt621_installation(PG_FUNCTION_ARGS)

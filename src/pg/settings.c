@@ -145,7 +145,7 @@ define_bounds(void)
 	DefineCustomIntVariable("pt621.max_connections",
 							"Sets how many trackers may be connected over TCP, and how many UDP paths are remembered.",
 							"The limit on open files may allow fewer. At the limit the oldest connection "
-							"that has not named its tracker is closed.",
+							"by which no known tracker has reported is closed.",
 							&setting_max_connections, 10000, 1, 1000000,
 							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("pt621.max_connections_per_address",

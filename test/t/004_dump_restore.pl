@@ -43,11 +43,31 @@ $node->safe_psql(
 	CREATE VIEW public.mine AS SELECT device_id, ST_X(geom) AS x, pt621_quality(quality) FROM pt621.position;
 });
 
+# Commands that wait, of which it is not known whether they were sent, that would be
+# sent again, that were sent as often as may be, and that are done with; and photos.
+# None of their times has come, and their tracker has not been there yet.
+$node->safe_psql(
+	'fleet', q{
+	INSERT INTO pt621.device (ident) VALUES ('7004');
+	INSERT INTO pt621.command (device_id, kind, max_attempts, note)
+	SELECT d.id, 'version', n.most, n.state
+	  FROM pt621.device d, (VALUES (1, 'queued', 3), (2, 'sending', 2), (3, 'sent', 2), (4, 'sent', 1), (5, 'answered', 5)) n (n, state, most)
+	 WHERE d.ident = '7004'
+	 ORDER BY n.n;
+	SET ROLE pt621;
+	UPDATE pt621.command SET state = note, attempts = 1, sent_at = now() + interval '1 hour', conn = 1 WHERE note <> 'queued';
+	INSERT INTO pt621.photo (device_id, fix_time, digest, size, received, state) SELECT id, now(), 1, 20, 10, 'fetching' FROM pt621.device WHERE ident = '7004';
+	INSERT INTO pt621.photo_piece SELECT id, 0, '0123456789' FROM pt621.photo});
+
+# What pt621_ready() makes of the commands in a copy.
+my $COMMANDS = q{SELECT string_agg(concat_ws(' ', note, state, attempts, max_attempts, in_doubt), ', ' ORDER BY id) FROM pt621.command};
+my $CANCELLED = 'queued cancelled 0 1 0, sending failed 1 1 1, sent sent 1 1 0, sent sent 1 1 0, answered answered 1 5 0';
+
 my $ROWS = join ' UNION ALL ', map
 {
 	"SELECT '$_' || ' ' || count(*) || ' ' || coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '-')"
 	  . " FROM pt621.$_ t"
-} qw(device device_state frame position last_position track);
+} qw(device device_state frame position last_position track command command_log photo photo_piece);
 my $OBJECTS = q{
 	SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = 'pt621.position'::regclass
 	UNION ALL SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'pt621.position'::regclass
@@ -89,6 +109,7 @@ sub open_again
 
 	$node->safe_psql($database, 'SELECT pt621_ready()');
 	$node->listener_is('open', "$how: ... and opens when it is declared complete", seconds => 15);
+	is($node->safe_psql($database, $COMMANDS), $CANCELLED, "$how: ... which sends nothing that was ordered before");
 	$node->wait_open;
 	is($node->safe_psql($database, $OBJECTS), $objects, "$how: ... which changes nothing else");
 
@@ -96,13 +117,19 @@ sub open_again
 	my ($base) = chain(1, 1);
 	my $next = $base =~ s/145637/150000/r;
 
+	my $tracker = $node->tcp;
+
+	PT621::put($tracker, record(ident => '7004', time => '130000.000'));
+	is(PT621::heard($tracker), '#PHD10,10', "$how: ... photos go on where they were");
+	$node->safe_psql($database, q{SELECT pt621_send(id, 'imei') FROM pt621.device WHERE ident = '7004'});
+	is(PT621::heard($tracker), '#IME', "$how: ... and so do commands");
 	$node->send_tcp(record(ident => '7001', time => '130000.000'), record(ident => '7003', time => '130000.000'));
 	$node->put_apart($node->tcp, $base, delta($base, $next), chain(6, 6));
 	$node->becomes(
 		q{SELECT string_agg(d.ident, ',' ORDER BY d.ident)
 			FROM pt621.position p JOIN pt621.device d ON d.id = p.device_id
 			JOIN public.alert a ON (a.device_id, a.fix_time) = (p.device_id, p.fix_time)},
-		'3760971,7001,7003', "$how: ... new rows are stored, and the user's trigger sees them",
+		'3760971,7001,7003,7004', "$how: ... new rows are stored, and the user's trigger sees them",
 		database => $database);
 	is($node->safe_psql($database, 'SELECT count(*) FROM pt621.frame WHERE error IS NOT NULL'),
 		$node->safe_psql('fleet', 'SELECT count(*) FROM pt621.frame WHERE error IS NOT NULL'),
@@ -151,6 +178,21 @@ $node->safe_psql('waiting', 'SET client_min_messages = warning; DROP EXTENSION p
 	DROP SCHEMA pt621 CASCADE; DROP TABLE public.alert; DROP FUNCTION public.alert()');
 $node->command_ok([ 'pg_restore', '-e', '-d', 'waiting', "$dir/usual" ], 'pg_restore into a database whose port was open');
 check('waiting', 'restored again');
+
+# Commands alone, into a database that has been in use.
+create('alone');
+$node->create_extension('alone');
+$node->command_ok([ 'pg_restore', '-e', '--data-only', '--disable-triggers', '-t', 'command', '-d', 'alone', "$dir/usual" ], 'pg_restore --data-only --disable-triggers -t command');
+my $ALL = q{SELECT string_agg(c::text, E'\n' ORDER BY id) FROM pt621.command c};
+is($node->safe_psql('alone', $ALL), $node->safe_psql('fleet', $ALL), '... commands are as they were');
+is($node->safe_psql('alone', 'SELECT count(*) FROM pt621.command_log'), 0, '... and no new orders');
+
+# The extension goes, and comes back, with the tables as they were left.
+is($node->safe_psql('fleet', $COMMANDS), 'queued queued 0 3 0, sending sending 1 2 0, sent sent 1 2 0, sent sent 1 1 0, answered answered 1 5 0',
+	'the original has its commands as they were');
+$node->safe_psql('fleet', 'SET client_min_messages = warning; DROP EXTENSION pt621 CASCADE');
+$node->create_extension('fleet', '');
+is($node->safe_psql('fleet', $COMMANDS), $CANCELLED, '... until the extension is made anew, which sends nothing that was ordered before');
 
 # A clerk sees what the policy says, and no more.
 is($node->safe_psql('usual', 'SET ROLE clerk; SELECT count(DISTINCT device_id) FROM pt621.position'),

@@ -157,7 +157,7 @@ sub no_conflicts
 	{
 		is(report($path[ $_ % 2 ], $ident), '', '... without a connection it reports by datagrams');
 		# What comes by the first again is late, as far as anybody can tell.
-		claims_are($ident, $path[ $_ > 0 ], 0, undef, undef, '... the path that it took last speaks for it');
+		claims_are($ident, $path[ $_ > 0 ], 0, undef, undef, '... its newest path speaks for it');
 	}
 	my $third = $node->tcp;
 	is(report($third, $ident), '', '... until it connects again');

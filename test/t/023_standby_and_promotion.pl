@@ -1,5 +1,6 @@
 # A standby listens to nobody and decodes all the same; when it is promoted it
-# opens its own port and takes up the trackers where the primary left them.
+# opens its own port and takes up the trackers where the primary left them.  A
+# cluster restored from a backup sends what was ordered, unless it is told.
 use strict;
 use warnings;
 
@@ -15,6 +16,10 @@ $node->create_extension('postgres');
 $node->wait_open;
 $node->send_tcp(chain(1, 5));
 $node->becomes('SELECT count(*) FROM pt621.position', 5, 'the primary stores');
+
+my @ordered = split /\n/, $node->safe_psql('postgres', q{
+	INSERT INTO pt621.device (ident) VALUES ('3001'), ('3002');
+	SELECT pt621_send(id, 'reboot') FROM pt621.device WHERE ident IN ('3001', '3002') ORDER BY ident});
 
 # The standby has a port of its own, on which nobody else listens.
 $node->backup('base');
@@ -63,7 +68,7 @@ is($standby->{trackers_port}, $port, '... and is its own');
 	my $socket = $standby->tcp;
 
 	$standby->put_apart($socket, chain(2, 2), chain(6, 8));
-	$standby->becomes("$CHAIN WHERE device_id = (SELECT id FROM pt621.device WHERE ident <> '2001')",
+	$standby->becomes("$CHAIN WHERE device_id = (SELECT id FROM pt621.device WHERE ident = '3760971')",
 		'14:56:37 14:56:48 14:57:03 14:57:18 14:57:33 14:57:48 14:58:03 14:58:18 ',
 		'... where a delta finds its base in what the primary stored');
 }
@@ -77,4 +82,43 @@ is($standby->safe_psql('postgres', 'SELECT count(*), count(DISTINCT (received_at
 	'15|15|t', '... under numbers that the primary had not given');
 
 $standby->stop;
+
+# Restored from the same backup, without recovery from anything else.
+my %restored;
+
+foreach my $name ('told', 'untold')
+{
+	$restored{$name} = PT621->new($name);
+	$restored{$name}->init_from_backup($node, 'base');
+	$restored{$name}->append_conf('postgresql.conf', "pt621.listen_addresses = ''\n") if $name eq 'told';
+	$restored{$name}->start;
+}
+
+# As a new one reports: from then on it is sent what there is for it.
+sub comes
+{
+	my ($name, $ident) = @_;
+	my $socket = $restored{$name}->tcp;
+
+	PT621::put($socket, record(ident => $ident));
+	return $socket;
+}
+
+$restored{untold}->wait_open;
+is(PT621::heard(comes('untold', '3001')), '#RST', 'a cluster restored from a backup opens by itself, and sends what was ordered');
+$restored{untold}->stop;
+
+my ($before, $ready) = slurp_file(($ENV{TESTDIR} || '.') . '/README.md') =~
+  /^  A cluster restored from a physical backup is not told from the original: start it with `(pt621.listen_addresses = '')`, and first\n  `([^`]+)`\.$/m;
+is($before, "pt621.listen_addresses = ''", 'README.md says what is to be done first');
+$restored{told}->safe_psql('postgres', $ready);
+is($restored{told}->safe_psql('postgres', "SELECT string_agg(state, ' ') FROM pt621.command WHERE id IN (" . join(', ', @ordered) . ')'),
+	'cancelled cancelled', '... and that what was ordered is cancelled then');
+$restored{told}->configure('pt621.listen_addresses' => '127.0.0.1');
+$restored{told}->wait_open;
+my $socket = comes('told', '3001');
+
+$restored{told}->safe_psql('postgres', q{SELECT pt621_send(id, 'version') FROM pt621.device WHERE ident = '3001'});
+is(PT621::heard($socket), '#VER', '... what is ordered from then on is sent, and nothing else');
+$restored{told}->stop;
 done_testing();

@@ -206,5 +206,49 @@ foreach my $who (sort keys %EXPECTED)
 	}
 }
 
+# ---------------------------------------------------------------------------
+# Photos and commands
+# ---------------------------------------------------------------------------
+
+# Of each tracker a photo that is there, one that is being fetched, and a command.
+$node->safe_psql('postgres', q{
+	INSERT INTO pt621.photo (device_id, fix_time, digest, size, received, state, jpeg)
+	SELECT id, now(), 1, 10, 10, 'complete', convert_to('whole ' || ident, 'UTF8') FROM pt621.device;
+	INSERT INTO pt621.photo (device_id, fix_time, digest, size, received, state)
+	SELECT id, now(), 2, 20, 10, 'fetching' FROM pt621.device;
+	INSERT INTO pt621.photo_piece
+	SELECT p.id, 0, convert_to('piece ' || d.ident, 'UTF8')
+	  FROM pt621.photo p JOIN pt621.device d ON d.id = p.device_id WHERE p.state = 'fetching';
+	SELECT pt621_send(id, 'photo', note => ident) FROM pt621.device});
+my $photos = $node->safe_psql('postgres', 'SELECT max(id) FROM pt621.photo');
+my %NAMED = (
+	'photo' => q{SELECT right(convert_from(jpeg, 'UTF8'), 4) FROM pt621.photo WHERE jpeg IS NOT NULL},
+	'photo_piece' => q{SELECT right(convert_from(bytes, 'UTF8'), 4) FROM pt621.photo_piece},
+	'picture' => 'SELECT ident FROM pt621.picture',
+	'command' => 'SELECT note FROM pt621.command',
+	'command_log' => q{SELECT command ->> 'note' FROM pt621.command_log},
+	# By number, of those that are there and those that are being fetched.
+	'pt621_photo_file()' => "SELECT right(convert_from(pt621_photo_file(n), 'UTF8'), 4) FROM generate_series(1, $photos) n");
+# What counts one for each tracker; one that has reported just now is sent its command.
+my %ROWS = (
+	photo => 'count(*) FILTER (WHERE jpeg IS NULL)',
+	picture => q{count(*) FILTER (WHERE state = 'complete')},
+	photo_piece => 'count(*)',
+	command => 'count(*)',
+	command_log => 'count(DISTINCT command_id)');
+
+foreach my $who (sort keys %EXPECTED)
+{
+	my ($idents, $trackers) = @{ $EXPECTED{$who} };
+
+	foreach my $what (sort keys %NAMED)
+	{
+		is(answer($who, "SELECT string_agg(DISTINCT x.ident, ' ' ORDER BY x.ident) FROM ($NAMED{$what}) x (ident)"), $idents, "$who sees of $what what is for $who");
+		is(answer($who, "SELECT $ROWS{$what} FROM pt621.$what"), $trackers, '... and no other rows') if $ROWS{$what};
+	}
+	is(answer($who, "SELECT count(pt621_photo_file(n)) FROM generate_series(1, $photos) n"), $trackers * 2, "$who has the photos for $who, and no others");
+}
+like(answer('anna', 'SELECT count(*) FROM pt621.device_secret'), qr/^ERROR:  permission denied/, 'passwords of SMS are nobody\'s');
+
 $node->stop;
 done_testing();

@@ -187,11 +187,120 @@ PT621::put($car, now_record('1006', speed => '3.00', odometer => 3000));
 is(PT621::heard($car), '#OPC1,1', '... until it is slow');
 state_is($id, 'sent', '... which its row says');
 $node->configure('pt621.engine_cut_fresh' => 1);
+$node->settle;
 PT621::put($car, now_record('1006', speed => '50.00', odometer => 4000));
 $node->wait_until(q{SELECT speed_kmh > 80 AND fix_time < now() - interval '1 s' FROM pt621.device_state s JOIN pt621.device d ON d.id = s.device_id WHERE ident = '1006'});
 order('1006', q{'engine_cut'});
 is(PT621::heard($car), '#OPC1,1', 'a fix that is not fresh keeps nothing from being cut');
 $node->configure('pt621.engine_cut_fresh' => undef);
+
+# ---------------------------------------------------------------------------
+# Orders that triggers give
+# ---------------------------------------------------------------------------
+
+# As README.md has it, at night: yesterday at 1 o'clock UTC, which is not late here.
+my ($night_ride) = readme_sql('Commands') =~ /(CREATE FUNCTION public\.take_picture.*EXECUTE FUNCTION public\.take_picture\(\);)/s;
+
+psql(q{INSERT INTO pt621.geofence (name, geom, valid) VALUES ('depot', ST_MakeEnvelope(11.50, 48.10, 11.52, 48.12, 4326), '(,)')});
+psql($night_ride);
+$node->configure('pt621.late_after' => 172800);
+$node->settle;
+my $truck = $node->tcp;
+
+foreach my $minute (0 .. 5)
+{
+	my @yesterday = gmtime(time() - 86400);
+
+	PT621::put($truck, record(ident => '1007', date => strftime('%d%m%y', @yesterday), time => "01${minute}000.000", lon => $minute < 3 ? '01130.6000' : '01140.0000'));
+}
+is(PT621::heard($truck), '#PHO', 'a truck that leaves the depot at night takes a picture');
+is(psql(q{SELECT count(*), min(kind), bool_and(expires_at < requested_at + interval '6 min') FROM pt621.command c JOIN pt621.device d ON d.id = c.device_id WHERE ident = '1007'}),
+	'1|photo|t', '... one, or none when it is not sent soon');
+$node->configure('pt621.late_after' => undef);
+
+# What a trigger is not allowed costs the report, whose bytes are kept.
+psql(q{
+	CREATE FUNCTION public.stops() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+	BEGIN
+		INSERT INTO pt621.command (device_id, kind, when_slow) VALUES (NEW.device_id, 'engine_cut', NEW.code = 'SLOW');
+		RETURN NULL;
+	END $$;
+	CREATE TRIGGER stops AFTER INSERT ON pt621.position FOR EACH ROW WHEN (NEW.code IN ('CUT', 'SLOW')) EXECUTE FUNCTION public.stops()});
+my $thief = comes('1008', record => { speed => '50.00' });
+
+PT621::put($thief, now_record('1008', code => 'CUT', speed => '50.00'));
+$node->becomes(q{SELECT error ~ 'the engine of tracker \d+ must not be cut now' FROM pt621.frame WHERE ident = '1008' AND encode(bytes, 'escape') ~ 'CUT'}, 't',
+	'an order that is refused costs the report, which the archive has, with the error');
+is(psql(q{SELECT count(*) FROM pt621.position WHERE code = 'CUT'}), 0, '... and no table else');
+PT621::put($thief, now_record('1008', code => 'SLOW', speed => '50.00'));
+$node->becomes(q{SELECT reason FROM pt621.command c JOIN pt621.device d ON d.id = c.device_id WHERE ident = '1008'}, 'waits: too fast for cutting the engine',
+	'one that waits is none');
+is(psql(q{SELECT count(*) FROM pt621.position WHERE code = 'SLOW'}), 1, '... and the report is stored');
+PT621::put($thief, now_record('1008', speed => '1.00'));
+is(PT621::heard($thief), '#OPC1,1', '... the engine is cut when it is slow');
+
+# ---------------------------------------------------------------------------
+# Who is not to be sent anything, and whose word is no answer
+# ---------------------------------------------------------------------------
+
+# What there is for a tracker is looked for before, or together with, what is
+# ordered later for another one.
+sub others_get_theirs
+{
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	order('1002', q{'imei'});
+	return is(PT621::heard($third), '#IME', 'while others get theirs');
+}
+
+my $off = comes('1009');
+
+psql(q{UPDATE pt621.device SET enabled = false WHERE ident = '1009'});
+$id = order('1009', q{'version'});
+others_get_theirs();
+is(psql("SELECT state FROM pt621.command WHERE id = $id"), 'queued', '... a tracker that is disabled is not sent anything');
+PT621::put($off, now_record('1009'));
+$node->wait_until(q{SELECT count(*) = 1 FROM pt621.frame WHERE ident = '1009' AND error IS NOT NULL});
+others_get_theirs();
+is(psql("SELECT state FROM pt621.command WHERE id = $id"), 'queued', '... whatever it says');
+psql(q{UPDATE pt621.device SET enabled = true WHERE ident = '1009'});
+PT621::put($off, now_record('1009'));
+is(PT621::heard($off), '#VER', '... until it is enabled');
+
+psql(q{INSERT INTO pt621.device (ident, allowed_peers) VALUES ('1010', '{127.0.0.1}')});
+my $stranger = $node->tcp(from => '127.0.0.2');
+
+$id = order('1010', q{'version'});
+PT621::put($stranger, now_record('1010'));
+$node->wait_until(q{SELECT count(*) = 1 FROM pt621.frame WHERE ident = '1010' AND error ~ 'allowed_peers'});
+others_get_theirs();
+is(psql("SELECT state FROM pt621.command WHERE id = $id"), 'queued', '... who is not allowed to speak for a tracker is not sent what is for it');
+my $own = comes('1010');
+
+is(PT621::heard($own), '#VER', '... but the tracker is');
+PT621::put($stranger, now_record('1010'));
+$node->wait_until(q{SELECT count(*) = 2 FROM pt621.frame WHERE ident = '1010' AND error ~ 'allowed_peers'});
+order('1010', q{'position'});
+is(PT621::heard($own), '#RCP', '... also when the other one speaks later');
+is(PT621::heard($stranger, 1), undef, '... who hears nothing');
+
+# A datagram of the tracker, while its connection waits for the answer.
+my $beside = $node->udp;
+
+$id = order('1009', q{'voltage'});
+is(PT621::heard($off), '#RPO', 'a command is sent by a connection');
+PT621::put($beside, now_record('1009'));
+PT621::put($beside, "RPO 11.1\r\n");
+$node->becomes(q{SELECT error IS NOT NULL FROM pt621.frame WHERE bytes = 'RPO 11.1\015\012'}, 't', '... what its tracker says by another way');
+is(psql("SELECT state, answer FROM pt621.command WHERE id = $id"), 'sent|', '... is no answer');
+
+# Its next connection, which has been sent something as well.
+my $next = comes('1009');
+my $other = order('1009', q{'version'});
+
+is(PT621::heard($next), '#VER', 'a command is sent by the next connection');
+PT621::put($next, "RPO 22.2\r\n");
+state_is($other, 'answered', '... what it says then');
+is(psql("SELECT state, answer FROM pt621.command WHERE id = $id"), 'sent|', '... is no answer to what was sent by the one before, whatever it names');
 
 # ---------------------------------------------------------------------------
 # One that does not answer
@@ -201,13 +310,17 @@ $node->configure('pt621.answer_timeout' => 1);
 $node->settle;
 $id = order('1002', q{'position', max_attempts => 2});
 is(join(' ', map { PT621::heard($third) } 1 .. 2), '#RCP #RCP', 'a command without an answer is sent again');
-$node->becomes("SELECT state, attempts, answer FROM pt621.command WHERE id = $id", 'sent|2|', '... as often as it was asked for');
+$node->becomes("SELECT state, attempts, answer FROM pt621.command WHERE id = $id", 'sent|2|', '... which its row says');
 is(psql("SELECT string_agg(state, ' ' ORDER BY id) FROM pt621.command_log WHERE command_id = $id"),
 	'queued sending sent queued sending sent', '... and the log has each step');
-$node->wait_until("SELECT sent_at < now() - interval '1 s' FROM pt621.command WHERE id = $id");
+$node->wait_until("SELECT sent_at < now() - interval '3 s' FROM pt621.command WHERE id = $id");
 PT621::put($third, "late, or nothing to do with it\r\n");
 $node->becomes(q{SELECT count(*) FROM pt621.frame WHERE bytes = 'late, or nothing to do with it\015\012' AND error IS NOT NULL}, 1,
 	'what comes after the time for answers is none');
+psql('SELECT pt621_command_tick()');
+order('1002', q{'version'});
+is(PT621::heard($third), '#VER', 'nor is the command sent more often than it was asked for');
+is(psql("SELECT state, attempts, answer FROM pt621.command WHERE id = $id"), 'sent|2|', '... which its row says');
 $node->configure('pt621.answer_timeout' => undef);
 
 # ---------------------------------------------------------------------------

@@ -7,7 +7,7 @@ use POSIX qw(strftime);
 use PT621;
 use Test::More;
 
-my $node = PT621->listening('main', conf => "pt621.photo_timeout = 1\npt621.photo_tries = 3\n");
+my $node = PT621->listening('main', conf => "pt621.photo_timeout = 60\npt621.photo_tries = 3\n");
 my $shot = 0;
 
 sub psql
@@ -21,6 +21,19 @@ sub tells
 	my ($socket, @bytes) = @_;
 
 	PT621::put($socket, join '', @bytes);
+	return;
+}
+
+# Runs what is about pieces that are asked for again.
+sub asking_again
+{
+	my ($code) = @_;
+
+	$node->configure('pt621.photo_timeout' => 2);
+	$node->settle;
+	$code->();
+	$node->configure('pt621.photo_timeout' => 60);
+	$node->settle;
 	return;
 }
 
@@ -171,8 +184,11 @@ bytes_are('2001', $picture, '... byte for byte');
 
 $picture = picture(2000);
 tells($two, announcement('2001', 2000));
-is(join(' ', map { ($offset, $count) = asked($two); tells($two, piece($picture, $offset, $count, 0)); $offset } 1 .. 4), '0 960 960 1920',
-	'numbers that are always 0 are believed to mean nothing when asking again gives no other');
+asking_again(
+	sub {
+		is(join(' ', map { ($offset, $count) = asked($two); tells($two, piece($picture, $offset, $count, 0)); $offset } 1 .. 4), '0 960 960 1920',
+			'numbers that are always 0 are believed to mean nothing when asking again gives no other');
+	});
 photo_is('2001', 'complete|none|the numbers of its pieces are neither offsets nor indexes: put together as they came', '... which is said', 'state, numbering, reason');
 bytes_are('2001', $picture, '... byte for byte');
 
@@ -200,8 +216,11 @@ bytes_are('2001', $picture, '... byte for byte');
 $picture = picture(2000);
 tells($two, announcement('2001', 2000));
 ($offset, $count) = asked($two);
-tells($two, piece($picture, 960, 960));
-($offset, $count) = asked($two);
+asking_again(
+	sub {
+		tells($two, piece($picture, 960, 960));
+		($offset, $count) = asked($two);
+	});
 is($offset, 0, 'a piece that was not asked for is not taken for the one that was');
 tells($two, piece($picture, $offset, $count));
 serve($two, $picture);
@@ -242,13 +261,30 @@ photo_is('2001', 'failed|larger than pt621.max_photo_size', 'nor is one without 
 
 # A tracker that reports, but never sends a piece.
 $shot++;
-tells($two, announcement('2001', 5000));
-foreach my $try (1 .. 3)
-{
-	is((asked($two))[0], 0, "asked for the first piece, try $try");
-	tells($two, record(ident => '2001', time => sprintf('1201%02d.000', $try)));
-}
-photo_is('2001', 'failed|0|5000|[0,5000)|no answer to the last requests for the bytes from 0 on', 'a photo that does not come is given up');
+asking_again(
+	sub {
+		tells($two, announcement('2001', 5000));
+		foreach my $try (1 .. 3)
+		{
+			is((asked($two))[0], 0, "asked for the first piece, try $try");
+			tells($two, record(ident => '2001', time => sprintf('1201%02d.000', $try)));
+		}
+		photo_is('2001', 'failed|0|5000|[0,5000)|no answer to the last requests for the bytes from 0 on', 'a photo that does not come is given up');
+	});
+
+# One that says nothing, by a connection that is open.
+$picture = picture(1000);
+asking_again(
+	sub {
+		tells($two, announcement('2001', 1000));
+		is((asked($two))[0], 0, "asked for a piece, try $_") foreach 1 .. 3;
+		is(PT621::heard($two, 5), undef, '... and no more often while the tracker is silent');
+		photo_is('2001', 'announced', '... whose photo is not given up', 'state');
+		tells($two, record(ident => '2001', time => '120110.000'));
+		is(join(' ', serve($two, $picture)), '0 960', '... but asked for again when it speaks');
+	});
+photo_is('2001', 'complete|1000|1000||', '... to its end');
+bytes_are('2001', $picture, '... byte for byte');
 
 # The first is fetched first.
 my ($left, $right) = (picture(1200), picture(1100));
@@ -273,10 +309,30 @@ photo_is('2001', 'announced', 'nothing is fetched where that is switched off', '
 psql(q{SELECT pt621_send(id, 'version') FROM pt621.device WHERE ident = '2001'});
 is(PT621::heard($two), '#VER', '... but commands are sent');
 $node->configure('pt621.fetch_photos' => 'on');
-$node->settle;
-tells($two, record(ident => '2001', time => '120201.000'));
 serve($two, $picture);
 photo_is('2001', 'complete', '... until it is switched on again', 'state');
+
+$node->configure('pt621.fetch_photos' => 'off');
+$node->settle;
+$picture = picture(1500);
+tells($two, announcement('2001', 1500), piece($picture, 0, 960), record(ident => '2001', time => '120202.000'), piece($picture, 960, 540));
+photo_is('2001', 'complete|1500|1500||', 'pieces that come unasked are put together');
+bytes_are('2001', $picture, '... byte for byte');
+
+# What nobody has fetched for long.
+picture(700), tells($two, announcement('2001', 700)) foreach 1 .. 2;
+$node->wait_until(q{SELECT count(*) = 2 FROM pt621.photo WHERE state = 'announced'});
+psql(q{SET ROLE pt621;
+	UPDATE pt621.photo p SET announced_at = now() - interval '7 days' + o.off
+	  FROM (SELECT id, CASE row_number() OVER (ORDER BY id) WHEN 1 THEN interval '-1 min' ELSE interval '1 hour' END AS off
+			  FROM pt621.photo WHERE state = 'announced') o
+	 WHERE o.id = p.id});
+psql('SELECT pt621_command_tick()');
+is(psql(q{SELECT string_agg(concat_ws(' ', state, missing, reason), ', ' ORDER BY id) FROM (SELECT * FROM pt621.photo ORDER BY id DESC LIMIT 2) p}),
+	'failed [0,700) not fetched within 7 days, announced [0,700)', 'a photo that was announced more than 7 days ago is given up');
+$node->configure('pt621.fetch_photos' => 'on');
+serve($two, picture(700));
+$node->becomes(q{SELECT string_agg(state, ' ' ORDER BY id) FROM (SELECT * FROM pt621.photo ORDER BY id DESC LIMIT 2) p}, 'failed complete', '... and not fetched any more');
 
 # The alarm that caused it, also when it comes later.
 my @then = gmtime(time() - 5);

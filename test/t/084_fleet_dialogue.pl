@@ -68,6 +68,15 @@ sub photos_are
 }
 
 # By TCP, to whichever of the two listeners; each hangs up once in each photo.
+psql(q{
+	CREATE TABLE public.met (ident text, pid integer);
+	GRANT INSERT ON public.met TO pt621;
+	CREATE FUNCTION public.meets() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		INSERT INTO public.met VALUES (NEW.ident, pg_backend_pid());
+		RETURN NULL;
+	END $$;
+	CREATE TRIGGER meets AFTER INSERT ON pt621.frame FOR EACH ROW EXECUTE FUNCTION public.meets()});
 my $fleet = fleet('3000001', 20, '--records', 4, '--photos', 0.5, '--photo-size', 5000, '--cameras', 2, '--hang-up', 2);
 
 $node->wait_until('SELECT count(*) = 80 FROM pt621.position');
@@ -76,7 +85,9 @@ my $announced = psql(q{SELECT count(*) FROM pt621.position WHERE code = 'PHO'});
 cmp_ok($announced, '>', 10, 'photos were announced');
 photos_are($fleet, $announced, 'connections that end in mid-photo, two listeners');
 cmp_ok(psql('SELECT sum(connections_opened) FROM pt621_stat_worker()'), '>=', 20 + $announced, '... they did');
-is(psql(q{SELECT count(*) FROM pt621_stat_worker() WHERE worker = 'listener' AND connections_opened > 5}), 2, '... and came back at both');
+is(psql(q{SELECT count(*) FROM pt621_stat_worker() WHERE worker = 'listener' AND connections_opened > 5}), 2, '... at both listeners');
+cmp_ok(psql('SELECT max(listeners) FROM (SELECT count(DISTINCT pid) AS listeners FROM public.met GROUP BY ident) m'), '==', 2, '... one tracker at both of them, too');
+psql('DROP TABLE public.met CASCADE; DROP FUNCTION public.meets() CASCADE');
 
 # By UDP, with another address each time.
 psql('TRUNCATE pt621.position, pt621.frame');
@@ -91,6 +102,7 @@ $node->becomes(q{SELECT count(*) FILTER (WHERE state IN ('announced', 'fetching'
 gone($fleet);
 psql('CREATE TABLE public.faulty (ident text, photo integer, camera text, size integer, "time" timestamptz, bytes bytea)');
 psql("COPY public.faulty FROM '$truth' (FORMAT csv, HEADER)");
+is(psql('SELECT count(*), bool_or(octet_length(bytes) = size), bool_or(octet_length(bytes) < size) FROM public.faulty'), '10|t|t', '... some as a whole, some not');
 is( psql(q{SELECT count(*) FROM public.faulty t JOIN pt621.device d ON d.ident = t.ident
 			 LEFT JOIN pt621.photo p ON p.device_id = d.id AND p.fix_time = t."time"
 			WHERE CASE WHEN octet_length(t.bytes) = t.size THEN p.state IS DISTINCT FROM 'complete' OR p.jpeg IS DISTINCT FROM t.bytes

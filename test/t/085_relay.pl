@@ -46,6 +46,7 @@ is($listen =~ s/:8888,/:$port,/g, 2, 'TCP and UDP');
 is($listen =~ s{/usr/local/bin/pt621-relay}{$script}g, 2, '... by the same program');
 
 # Each is a process group of its own, for them and their children to be ended.
+my $complaints = PostgreSQL::Test::Utils::tempdir() . '/relays.stderr';
 my @relays;
 foreach my $line (split /\n/, $listen)
 {
@@ -57,6 +58,7 @@ foreach my $line (split /\n/, $listen)
 		setpgrp;
 		@ENV{ keys %login } = values %login;
 		open STDIN, '<', '/dev/null' or die $!;
+		open STDERR, '>>', $complaints or die $!;
 		exec 'bash', '-c', "exec $line";
 	}
 	push @relays, $pid;
@@ -142,9 +144,9 @@ is($node->safe_psql('fleet', q{SELECT DISTINCT transport FROM pt621.frame WHERE 
 
 $node->stop;
 print $first record(ident => '1001', time => '120400.000');
-sleep 1;
+ok(PT621::until_true(sub { slurp_file($complaints) =~ /^psql: error: connection to server .* failed/m }), 'a relay says that the server is down');
 $node->start;
-stored('1001', '12:00:00 12:00:30 12:02:00 12:04:00', 'what comes while the server is down is stored when it is back');
+stored('1001', '12:00:00 12:00:30 12:02:00 12:04:00', '... what comes while the server is down is stored when it is back');
 is($node->safe_psql('fleet', 'SELECT count(*) FROM pt621.frame WHERE error IS NOT NULL'), '1', 'no error but of the photo that was not announced')
   or diag($node->safe_psql('fleet', 'SELECT ident, error, bytes FROM pt621.frame WHERE error IS NOT NULL'));
 

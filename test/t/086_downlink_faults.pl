@@ -11,7 +11,6 @@ use Test::More;
 my $node = PT621->listening('main', conf => <<'CONF');
 max_prepared_transactions = 2
 pt621.answer_timeout = 1
-pt621.photo_timeout = 1
 CONF
 my $last = 0;
 
@@ -62,7 +61,9 @@ is(PT621::heard($one), '#OPC1,1', 'an engine is cut');
 my $restore = order('1001', q{'engine_restore'});
 
 is(PT621::heard($one), '#OPC1,0', '... and restored');
-$node->wait_until("SELECT sent_at < now() - interval '7 s' FROM pt621.command WHERE id = $restore");
+# It is time for another attempt.
+$node->wait_until("SELECT sent_at < now() - interval '2 s' FROM pt621.command WHERE id = $restore");
+psql('SELECT pt621_command_tick()');
 order('1001', q{'version'});
 is(PT621::heard($one), '#VER', '... and not cut again, although the cut had no answer');
 is(psql($STATE . $cut), 'sent 1', '... whose row says so');

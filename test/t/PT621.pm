@@ -1,9 +1,12 @@
 # What the TAP tests share: a cluster whose workers listen to trackers, trackers
 # on the loopback, and waiting with a bound.
 #
-# Nothing waits for a time to pass: what a test sends has arrived when the
-# worker counts it, and what it expects is asked for until it is there or the
-# bound of PostgreSQL's own tests (PG_TEST_TIMEOUT_DEFAULT, 180 s) is over.
+# Nothing that is expected is waited for by sleeping: what a test sends has arrived
+# when the worker counts it, and what it expects is asked for until it is there or
+# the bound of PostgreSQL's own tests (PG_TEST_TIMEOUT_DEFAULT, 180 s) is over.
+# Where a test is about time, as what comes too late, it asks the server's clock
+# until that has passed.  That nothing comes is shown by something later that does,
+# and only where there is no such thing by a silence.
 package PT621;
 
 use strict;

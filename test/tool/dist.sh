@@ -19,7 +19,7 @@ cat >"$out/META.json" <<-META
 	   "maintainer": "the pt621 authors",
 	   "license": "postgresql",
 	   "prereqs": {
-	      "runtime": { "requires": { "PostgreSQL": "15.0.0", "postgis": "3.0.0" } }
+	      "runtime": { "requires": { "PostgreSQL": "15.0.0", "postgis": "3.2.0" } }
 	   },
 	   "provides": {
 	      "pt621": { "file": "pt621.control", "docfile": "README.md", "version": "$version" }
