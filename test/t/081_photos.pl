@@ -237,6 +237,12 @@ foreach (1 .. 5)
 photo_is('2001', 'failed|1000|3000|[1000,3000)', 'a size that was too large: what there is is kept, and it is said what is missing',
 	'p.state, p.received, p.size, p.missing');
 is(psql('SELECT pt621_photo_file(max(id)) = ' . PT621::bytea($picture) . ' FROM pt621.photo'), 't', '... and can be looked at');
+psql(q{SET ROLE pt621; UPDATE pt621.photo SET state = 'announced', received = 0, size = 1000, reason = NULL WHERE id = (SELECT max(id) FROM pt621.photo)});
+psql(q{SELECT pt621_send(id, 'version') FROM pt621.device WHERE ident = '2001'});
+is(PT621::heard($two), '#VER', '... or begun anew');
+is(join(' ', serve($two, $picture)), '0 960', '... when something is sent next');
+photo_is('2001', 'complete|1000|1000||', '... with its right size');
+bytes_are('2001', $picture, '... byte for byte');
 
 $picture = picture(1500);
 tells($two, announcement('2001', 1000));
@@ -284,6 +290,16 @@ asking_again(
 		is(join(' ', serve($two, $picture)), '0 960', '... but asked for again when it speaks');
 	});
 photo_is('2001', 'complete|1000|1000||', '... to its end');
+bytes_are('2001', $picture, '... byte for byte');
+
+# Numbers that are neither offsets nor indexes, from the first piece on.
+$picture = picture(2000);
+asking_again(
+	sub {
+		tells($two, announcement('2001', 2000));
+		is(join(' ', serve($two, $picture, sub { $_[0] / 960 + 1 })), '0 0 960 1920', 'numbers from 1 on are believed when the first piece comes twice');
+	});
+photo_is('2001', 'complete|none', '... and what they are is said', 'state, numbering');
 bytes_are('2001', $picture, '... byte for byte');
 
 # The first is fetched first.

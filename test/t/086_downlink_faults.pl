@@ -11,6 +11,7 @@ use Test::More;
 my $node = PT621->listening('main', conf => <<'CONF');
 max_prepared_transactions = 2
 pt621.answer_timeout = 1
+pt621.archive = rejected
 CONF
 my $last = 0;
 
@@ -245,8 +246,22 @@ is(PT621::heard($one), '#PHD1920,880', '... to its end');
 PT621::put($one, piece($picture, 1920, 880));
 $node->becomes(q{SELECT state, jpeg = } . PT621::bytea($picture) . q{ FROM pt621.photo ORDER BY id DESC LIMIT 1}, 'complete|t', '... byte for byte');
 
+# Somebody looks at the row of one.
+PT621::put($one, now_record('1001', code => 'PHO600'));
+is(PT621::heard($one), '#PHD0,600', 'a photo');
+$locker->query_safe('BEGIN; SELECT FROM pt621.photo WHERE size = 600 FOR UPDATE');
+$picture = picture(600, 'd');
+PT621::put($one, piece($picture, 0, 600) . now_record('1001', odometer => 8888));
+$node->becomes('SELECT count(*) FROM pt621.position WHERE odometer_m = 8888', 1, '... whose row is held by somebody holds up nothing', seconds => 10);
+$locker->query_safe('COMMIT');
+PT621::put($one, piece($picture, 0, 600));
+$node->becomes('SELECT state, jpeg = ' . PT621::bytea($picture) . ' FROM pt621.photo WHERE size = 600', 'complete|t', '... and comes when it is free');
+
 $node->configure('pt621.fetch_photos' => 'off');
 $node->settle;
+PT621::put($one, (join '', map { now_record('1001', code => 'PHO0') } 1 .. 25) . now_record('1001', code => 'PHO700'));
+$node->becomes(q{SELECT state FROM pt621.photo WHERE size = 700}, 'announced', 'photos of no byte are not waited for');
+psql(q{DELETE FROM pt621.photo WHERE size = 700});
 PT621::put($one, join '', map { now_record('1001', code => "PHO100-$_") } 1 .. 50);
 $node->becomes(q{SELECT count(*) FILTER (WHERE state = 'announced'), count(*) FILTER (WHERE reason = 'twenty others are waiting') FROM pt621.photo WHERE size = 100},
 	'20|30', 'of many photos at once twenty wait');
