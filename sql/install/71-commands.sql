@@ -110,6 +110,7 @@ AS $function$
 DECLARE
     tracker  record;
     argument text := NEW.argument;
+    missing  text;
 BEGIN
     SELECT d.ident, d.engine_output, s.fix_time, s.speed_kmh INTO tracker
       FROM pt621.device d
@@ -133,13 +134,22 @@ BEGIN
     NEW.output := substring(upper(NEW.wire) FROM '^OPC([1-9]),[01]$');
     NEW.cuts_engine := coalesce(@extschema@.pt621_command_may_switch(NEW.wire, tracker.engine_output), false);
 
-    -- Whatever it is called: who may not cut engines cannot do it by another kind.
-    IF NEW.cuts_engine AND NOT has_function_privilege(NEW.requested_by, '@extschema@.pt621_may_send_engine_cut()', 'EXECUTE')
-       OR NEW.force AND NOT has_function_privilege(NEW.requested_by, '@extschema@.pt621_may_send_forced()', 'EXECUTE') THEN
-        RAISE EXCEPTION 'permission denied to cut an engine%', CASE WHEN NEW.force THEN ' whatever the speed' ELSE '' END
+    -- Whatever it is called: who may not cut engines, or restore them, cannot do it
+    -- by another kind.  Whoever may cut them may undo it.
+    missing := CASE
+               WHEN NEW.cuts_engine AND NOT has_function_privilege(NEW.requested_by, '@extschema@.pt621_may_send_engine_cut()', 'EXECUTE')
+                    THEN 'engine_cut'
+               WHEN NEW.force AND NOT has_function_privilege(NEW.requested_by, '@extschema@.pt621_may_send_forced()', 'EXECUTE')
+                    THEN 'forced'
+               WHEN NOT NEW.cuts_engine AND NEW.output = tracker.engine_output
+                    AND NOT has_function_privilege(NEW.requested_by, '@extschema@.pt621_may_send_engine_restore()', 'EXECUTE')
+                    AND NOT has_function_privilege(NEW.requested_by, '@extschema@.pt621_may_send_engine_cut()', 'EXECUTE')
+                    THEN 'engine_restore' END;
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION 'permission denied to %', CASE missing WHEN 'engine_cut' THEN 'cut an engine' WHEN 'engine_restore' THEN 'restore an engine'
+                                                  ELSE 'cut an engine whatever the speed' END
             USING ERRCODE = 'insufficient_privilege',
-                  HINT = format('GRANT EXECUTE ON FUNCTION pt621_may_send_%s TO %I;',
-                                CASE WHEN NEW.force THEN 'forced' ELSE 'engine_cut' END, NEW.requested_by);
+                  HINT = format('GRANT EXECUTE ON FUNCTION @extschema@.pt621_may_send_%s() TO %I;', missing, NEW.requested_by);
     END IF;
     -- What is no plain order may be stored in the tracker, for when nobody asks.
     IF NEW.cuts_engine AND NOT NEW.force AND NEW.output IS NULL THEN

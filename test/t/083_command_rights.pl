@@ -29,6 +29,15 @@ sub answer
 	return $stderr =~ /ERROR:  (.*)/ ? $1 : $stdout;
 }
 
+sub hint
+{
+	my ($who, $sql) = @_;
+	my $stderr = '';
+
+	$node->psql('postgres', $sql, extra_params => [ '-U', $who ], stderr => \$stderr);
+	return $stderr =~ /HINT:  (.*)/ ? $1 : '';
+}
+
 sub tells
 {
 	my ($who, $sql, $expected, $name) = @_;
@@ -69,6 +78,28 @@ tells('dora', "SELECT pt621_send(1, 'text', $_->[0])", $_->[1], "nothing is smug
 	[ q{''}, qr/^(?!\d)/, 'nothing' ],
 	[ q{NULL}, qr/^(?!\d)/, 'NULL' ],
 	[ q{'Grüße'}, qr/^(?!\d)/, 'other letters' ]);
+
+# The engine is restored by those who may cut or restore, by whatever kind; nobody else
+# takes a cut back by a newer order.
+my $cut = $node->safe_psql('postgres', q{SELECT pt621_send(2, 'engine_cut')});
+
+foreach my $what (q{'output', '1,off'}, q{'text', 'OPC1,0'}, q{'text', 'opc1,0'})
+{
+	tells('dora', "SELECT pt621_send(2, $what)", 'permission denied to restore an engine', "nobody restores one by $what without a right");
+}
+tells('postgres', "SELECT state FROM pt621.command WHERE id = $cut", 'queued', 'and the cut of another stays');
+tells('dora', q{SELECT pt621_send(2, 'output', '2,off') > 0}, 't', 'other outputs are switched off');
+$node->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION pt621_may_send_forced TO dora');
+is(hint('dora', q{SELECT pt621_send(2, 'output', '1,on', force => true)}), 'GRANT EXECUTE ON FUNCTION public.pt621_may_send_engine_cut() TO dora;',
+	'dora: the hint is about the right that is missing');
+foreach my $right (qw(engine_restore engine_cut))
+{
+	$node->safe_psql('postgres', "GRANT EXECUTE ON FUNCTION pt621_may_send_$right TO dora");
+	tells('dora', q{SELECT pt621_send(2, 'output', '1,off') > 0}, 't', "the right to $right is enough");
+	tells('postgres', "SELECT state FROM pt621.command WHERE id = $cut", 'cancelled', 'and takes the cut back');
+	$node->safe_psql('postgres', "REVOKE EXECUTE ON FUNCTION pt621_may_send_$right FROM dora");
+}
+$node->safe_psql('postgres', 'REVOKE EXECUTE ON FUNCTION pt621_may_send_forced FROM dora');
 
 # ---------------------------------------------------------------------------
 # Trackers
