@@ -31,7 +31,7 @@ RETURNS boolean
 AS 'MODULE_PATHNAME', 'pt621_too_fast'
 LANGUAGE C STABLE COST 1;
 COMMENT ON FUNCTION @extschema@.pt621_too_fast(timestamptz, real) IS
-'internal: whether the engine must not be cut by a last valid fix of that time and speed: not older than pt621.engine_cut_fresh, and faster than pt621.engine_cut_speed; false without a fix, true for a fresh one without a speed';
+'internal: whether the engine must not be cut by a last valid fix of that time and speed: not older than pt621.engine_cut_fresh, and faster than pt621.engine_cut_speed; false without a fix, true for a fresh one without a speed and for one that is more than a minute in the future';
 
 CREATE FUNCTION @extschema@.pt621_wake_listeners(idents text[])
 RETURNS void
@@ -162,7 +162,8 @@ BEGIN
         RAISE EXCEPTION 'the engine of tracker % must not be cut now', NEW.device_id
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   DETAIL = format('Its last fix, of %s, says %s.', tracker.fix_time,
-                                  coalesce(round(tracker.speed_kmh::numeric, 1) || ' km/h', 'nothing of its speed')),
+                                  CASE WHEN tracker.fix_time > clock_timestamp() + interval '1 minute' THEN 'nothing of now: its clock is fast'
+                                       ELSE coalesce(round(tracker.speed_kmh::numeric, 1) || ' km/h', 'nothing of its speed') END),
                   HINT = 'when_slow => true waits until it is slow enough, force => true does not wait.';
     END IF;
     -- It is the gateway that sends it.
