@@ -58,7 +58,15 @@ tells('dora', q{INSERT INTO pt621.command (device_id, kind, argument) VALUES (1,
 tells('dora', q{INSERT INTO pt621.command (device_id, kind) VALUES (1, 'photo'), (1, 'no such kind')}, 'there is no command of kind "no such kind"', 'no such kind');
 tells('dora', q{SELECT pt621_send(1, 'output', '2,on') > 0}, 't', 'an output is switched');
 tells('dora', q{SELECT pt621_send(1, 'output', '1,on')}, 'permission denied to cut an engine', 'but not the engine\'s');
-tells('dora', q{SELECT pt621_sms(1, 'output', '1,on')}, 'permission denied to cut an engine', 'nor by SMS');
+# The password opens every command.
+tells('dora', q{SELECT pt621_sms(1, 'photo')}, 'permission denied for function pt621_sms', 'nothing by SMS');
+tells('dora', q{SELECT pt621_sms_password(1)}, 'permission denied for function pt621_sms_password', 'nor the password');
+tells('dora', q{SELECT * FROM pt621.device_secret}, 'permission denied for table device_secret', 'nor where it is');
+$node->safe_psql('postgres', q{
+	GRANT EXECUTE ON FUNCTION pt621_sms, pt621_sms_password TO dora;
+	GRANT SELECT ON pt621.device_secret TO dora;
+	GRANT INSERT (transport) ON pt621.command TO dora});
+tells('dora', q{SELECT pt621_sms(1, 'output', '1,on')}, 'permission denied to cut an engine', 'with those rights the kinds are what they are');
 tells('dora', q{SELECT pt621_sms(1, 'output', '2,on')}, '000000OPC2,1', 'others by SMS');
 tells('dora', q{SELECT pt621_send(1, 'photo', force => true)}, 'permission denied to cut an engine whatever the speed', 'force is a right of its own');
 tells('bob', q{SELECT pt621_send(1, 'photo')}, qr/permission denied/, 'a reader sends nothing');
