@@ -138,6 +138,16 @@ $function$;
 COMMENT ON FUNCTION @extschema@.pt621_text_place(text) IS
 'internal: the place (degrees, WGS 84) and the speed (km/h) that a text states, NULL where it states none: the first possible place in the form of a link to a map, with N, S, E, W before or behind, with lat and lon before, or of two numbers of four decimals and more; one that may be read in two ways is none';
 
+CREATE FUNCTION @extschema@.pt621_text_shown(sender text)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT coalesce(nullif(left(regexp_replace(sender, '[^0-9A-Za-z+() ./-]', '?', 'g'), 40), ''), 'none')
+$function$;
+COMMENT ON FUNCTION @extschema@.pt621_text_shown(text) IS
+'internal: a sender as errors show it';
+
 CREATE FUNCTION @extschema@.pt621_text_sender(sender text, OUT device_id integer, OUT fault text)
 RETURNS record
 LANGUAGE plpgsql STABLE COST 10000
@@ -177,7 +187,7 @@ BEGIN
     ELSE
         fault := format('%s has the number of the sender, %s, in pt621.device',
                         CASE cardinality(devices) WHEN 0 THEN 'no tracker' ELSE 'more than one tracker' END,
-                        coalesce(nullif(left(regexp_replace(sender, '[^0-9A-Za-z+() ./-]', '?', 'g'), 40), ''), 'none'));
+                        @extschema@.pt621_text_shown(sender));
     END IF;
 END
 $function$;
@@ -246,6 +256,7 @@ DECLARE
     at     timestamptz := coalesce(received_at, now());
     means  text := coalesce(transport, 'sms');
     author record;
+    named  integer;
     added  integer := 0;
 BEGIN
     IF octet_length(bytes) > 4096 THEN
@@ -262,14 +273,25 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF octet_length(bytes) > 0 THEN
-        IF EXISTS (SELECT FROM @extschema@.pt621_decode(bytes) r WHERE r.kind = 'report' AND r.error IS NULL) THEN
-            -- It names its tracker itself.
-            added := @extschema@.pt621_ingest(bytes, means, NULL, NULL, at);
-        ELSE
-            author := @extschema@.pt621_text_sender(sender);
+        author := @extschema@.pt621_text_sender(sender);
+        IF NOT EXISTS (SELECT FROM @extschema@.pt621_decode(bytes) r WHERE r.kind = 'report' AND r.error IS NULL) THEN
             added := @extschema@.pt621_text_taken(author.device_id, message, bytes, at, means,
                          coalesce(author.fault, (SELECT 'the tracker is not enabled in pt621.device' FROM pt621.device d
                                                   WHERE d.id = author.device_id AND NOT d.enabled)));
+        ELSE
+            -- It names its tracker itself.  An SMS has no peer: where others may not
+            -- speak for that tracker, its telephone number stands for one.
+            named := (SELECT min(d.id)
+                        FROM @extschema@.pt621_decode(bytes) r
+                        JOIN pt621.device d ON d.ident = r.ident AND r.kind = 'report' OR d.imei = r.imei AND r.kind = 'status'
+                       WHERE r.error IS NULL AND (d.phone <> '' OR d.allowed_peers IS NOT NULL)
+                         AND d.id IS DISTINCT FROM author.device_id);
+            IF named IS NOT NULL THEN
+                PERFORM @extschema@.pt621_text_taken(named, message, bytes, at, means,
+                            format('the sender, %s, is not the tracker that the text names', @extschema@.pt621_text_shown(sender)));
+            ELSE
+                added := @extschema@.pt621_ingest(bytes, means, NULL, NULL, at);
+            END IF;
         END IF;
     END IF;
     PERFORM @extschema@.pt621_fire_deferred(before);
@@ -278,4 +300,4 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_ingest_text(text, text, timestamptz, text) IS
-'takes in a text that a tracker sent, by SMS mostly: keeps it in pt621.frame, stores the place that it states as a position with code SMS at received_at (quality 65536), and takes it for the answer to a command that pt621_sms() gave for that tracker in the last 10 minutes; a record of the protocol goes to pt621_ingest() instead; arguments: sender: device.ident, or device.phone with or without its country; returns how many positions were new; texts of unknown senders are archived with an error, NULL and empty texts are not stored; errors: text of more than 4096 bytes, transport not 1 to 32 bytes, received_at infinite';
+'takes in a text that a tracker sent, by SMS mostly: keeps it in pt621.frame, stores the place that it states as a position with code SMS at received_at (quality 65536), and takes it for the answer to a command that pt621_sms() gave for that tracker in the last 10 minutes; a record of the protocol goes to pt621_ingest() instead, if its tracker has neither phone nor allowed_peers or is the sender; arguments: sender: device.ident, or device.phone with or without its country; returns how many positions were new; texts of unknown senders, and records of trackers that the sender is not, are archived with an error, NULL and empty texts are not stored; errors: text of more than 4096 bytes, transport not 1 to 32 bytes, received_at infinite';
