@@ -144,6 +144,14 @@ SELECT s.sender, (pt621_text_sender(s.sender)).*
 SELECT s.sender, (pt621_text_sender(s.sender)).*
   FROM unnest('{+43 171 2345678,+1 171 234 5678,0043 171 2345678,(+43) 171 2345678,43 171 2345678,+431718888888,431718888888,+43729999999,+41721976179,+491719999999}'::text[]) s (sender);
 SELECT pt621_text_sender(NULL);
+-- a SIM that was in another tracker before
+INSERT INTO pt621.device (id, ident, phone, enabled)
+VALUES (21, '6121', '+49 172 1111111', false), (22, '6122', '+491721111111', true), (23, '6123', '+49 172 2222222', false), (24, '6124', '0172 2222222', true),
+       (25, '491723333333', NULL, false), (26, '6126', '+491723333333', true), (27, '6127', '+491724444444', false), (28, '6128', '+491724444444', false),
+       (29, '6129', '+491725555555', true), (30, '6130', '+491725555555', true), (31, '6131', '+491725555555', false);
+SELECT s.sender, (pt621_text_sender(s.sender)).*
+  FROM unnest('{+491721111111,01721111111,6121,+491722222222,01722222222,+491723333333,491723333333,+491724444444,+491725555555}'::text[]) s (sender);
+DELETE FROM pt621.device WHERE id > 20;
 
 -- -------------------------------------------------------------- 3. ingested --
 

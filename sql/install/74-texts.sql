@@ -148,40 +148,57 @@ $function$;
 COMMENT ON FUNCTION @extschema@.pt621_text_shown(text) IS
 'internal: a sender as errors show it';
 
+CREATE FUNCTION @extschema@.pt621_text_digits(phone text)
+RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT regexp_replace(regexp_replace(phone, '[^0-9]', '', 'g'), '^00', '')
+$function$;
+COMMENT ON FUNCTION @extschema@.pt621_text_digits(text) IS
+'internal: the digits of a telephone number, without the 00 before that of a country';
+
 CREATE FUNCTION @extschema@.pt621_text_sender(sender text, OUT device_id integer, OUT fault text)
 RETURNS record
 LANGUAGE plpgsql STABLE COST 10000
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    digits  text := regexp_replace(regexp_replace(sender, '[^0-9]', '', 'g'), '^00', '');
+    digits  text := @extschema@.pt621_text_digits(sender);
     -- Without the 0 before the area.
     area    text := regexp_replace(digits, '^0', '');
     abroad  boolean := coalesce(sender ~ '^[^0-9+]*(\+|00)', false);
+    active  boolean;
     devices integer[];
 BEGIN
-    devices := ARRAY(SELECT d.id FROM pt621.device d WHERE d.ident = btrim(sender));
-    -- A name that a network shows instead of a number is nobody's number.
-    IF devices = '{}' AND sender ~ '^[0-9+() ./-]+$' AND digits <> '' THEN
-        devices := ARRAY(SELECT d.id FROM pt621.device d
-                          WHERE d.ident = digits OR abroad AND d.ident = '00' || digits
-                             OR regexp_replace(regexp_replace(replace(d.phone, '(0)', ''), '[^0-9]', '', 'g'), '^00', '') = digits
-                          LIMIT 2);
-        -- One with its country, the other without it, or with the 0 before the area:
-        -- then the longer ends with all of the shorter.  Where both name a country,
-        -- other digits are another number.
-        IF devices = '{}' AND length(digits) >= 9 THEN
-            devices := ARRAY(SELECT DISTINCT d.id
-                               FROM pt621.device d,
-                                    LATERAL (VALUES (regexp_replace(regexp_replace(replace(d.phone, '(0)', ''), '[^0-9]', '', 'g'), '^00', ''),
-                                                     d.phone ~ '^[^0-9+]*(\+|00)'),
-                                                    (CASE WHEN d.ident ~ '^[0-9]{9,13}$' THEN d.ident END, d.ident !~ '^0[1-9]')) n (number, named),
-                                    LATERAL regexp_replace(n.number, '^0', '') l (rest)
-                              WHERE NOT (abroad AND n.named) AND right(n.number, 9) = right(digits, 9)
-                                AND (right(n.number, length(area)) = area OR right(digits, length(l.rest)) = l.rest)
+    -- A SIM may have been another tracker's before: one that is not enabled counts
+    -- where no other has the number.
+    FOREACH active IN ARRAY '{true,false}'::boolean[] LOOP
+        devices := ARRAY(SELECT d.id FROM pt621.device d WHERE d.enabled = active AND d.ident = btrim(sender));
+        -- A name that a network shows instead of a number is nobody's number.
+        IF devices = '{}' AND sender ~ '^[0-9+() ./-]+$' AND digits <> '' THEN
+            devices := ARRAY(SELECT d.id FROM pt621.device d
+                              WHERE d.enabled = active
+                                AND (d.ident = digits OR abroad AND d.ident = '00' || digits
+                                     OR @extschema@.pt621_text_digits(replace(d.phone, '(0)', '')) = digits)
                               LIMIT 2);
+            -- One with its country, the other without it, or with the 0 before the area:
+            -- then the longer ends with all of the shorter.  Where both name a country,
+            -- other digits are another number.
+            IF devices = '{}' AND length(digits) >= 9 THEN
+                devices := ARRAY(SELECT DISTINCT d.id
+                                   FROM pt621.device d,
+                                        LATERAL (VALUES (@extschema@.pt621_text_digits(replace(d.phone, '(0)', '')),
+                                                         d.phone ~ '^[^0-9+]*(\+|00)'),
+                                                        (CASE WHEN d.ident ~ '^[0-9]{9,13}$' THEN d.ident END, d.ident !~ '^0[1-9]')) n (number, named),
+                                        LATERAL regexp_replace(n.number, '^0', '') l (rest)
+                                  WHERE d.enabled = active AND NOT (abroad AND n.named) AND right(n.number, 9) = right(digits, 9)
+                                    AND (right(n.number, length(area)) = area OR right(digits, length(l.rest)) = l.rest)
+                                  LIMIT 2);
+            END IF;
         END IF;
-    END IF;
+        EXIT WHEN devices <> '{}';
+    END LOOP;
     IF cardinality(devices) = 1 THEN
         device_id := devices[1];
     ELSE
@@ -192,7 +209,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_text_sender(text) IS
-'internal: the tracker whose id or telephone number this is: the same digits, else all of those that both have, nine at least, where one of them names no country, of one tracker only; or why it is none';
+'internal: the tracker whose id or telephone number this is: the same digits, else all of those that both have, nine at least, where one of them names no country, of one tracker only, those that are enabled first; or why it is none';
 
 CREATE FUNCTION @extschema@.pt621_text_taken(
     device integer, message text, bytes bytea, received_at timestamptz, transport text, fault text)
