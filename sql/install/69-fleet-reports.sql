@@ -259,15 +259,30 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100 ROWS 7;
 COMMENT ON FUNCTION @extschema@.pt621_hours_of_week(text) IS
 'internal: spans of weekly hours, in minutes since Monday 00:00; the last one may end in the next week; error for what does not read';
 
--- By the bounds of the spans: of an hour that the clock shows twice the second one
--- counts, where hours begin or end within it.
+-- Of an hour that the clock shows twice the second one counts, where hours begin or
+-- end within it; what begins or ends in an hour that it leaves out does so at the change.
+CREATE FUNCTION @extschema@.pt621_local_moment(local timestamp, time_zone text)
+RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE COST 100
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    -- AT TIME ZONE takes a time that is left out by the clock before its change, so
+    -- the change lies within the difference before that.
+    SELECT CASE WHEN a.at AT TIME ZONE time_zone = local THEN a.at
+                ELSE (SELECT min(s.at) FROM generate_series(a.at - (a.at AT TIME ZONE time_zone - local), a.at, '1 s') s (at)
+                       WHERE s.at AT TIME ZONE time_zone >= local) END
+      FROM (SELECT local AT TIME ZONE time_zone) a (at)
+$function$;
+COMMENT ON FUNCTION @extschema@.pt621_local_moment(timestamp, text) IS
+'internal: when the clock of a zone shows a time, the second time where it does twice; where it leaves it out, when it does';
+
 CREATE FUNCTION @extschema@.pt621_hours_between(schedule text, time_zone text, low timestamptz, high timestamptz)
 RETURNS tstzmultirange
 LANGUAGE sql STABLE PARALLEL SAFE COST 1000
 SET search_path = pg_catalog, pg_temp
 AS $function$
-    SELECT coalesce(range_agg(tstzrange((w.monday + make_interval(mins => h.from_minute)) AT TIME ZONE time_zone,
-                                        (w.monday + make_interval(mins => h.until_minute)) AT TIME ZONE time_zone)), '{}')
+    SELECT coalesce(range_agg(tstzrange(@extschema@.pt621_local_moment(w.monday + make_interval(mins => h.from_minute), time_zone),
+                                        @extschema@.pt621_local_moment(w.monday + make_interval(mins => h.until_minute), time_zone))), '{}')
            * tstzmultirange(tstzrange(low, high))
       FROM generate_series(date_trunc('week', low AT TIME ZONE time_zone) - interval '7 days', high AT TIME ZONE time_zone, '7 days') w (monday),
            @extschema@.pt621_hours_of_week(schedule) h
