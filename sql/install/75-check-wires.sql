@@ -283,7 +283,8 @@ BEGIN
                       ' (' || (c ->> 'reason') || ')', CASE WHEN (s ->> 'answered')::boolean THEN 'already' ELSE 'never' END);
     IF c ->> 'state' IN ('failed', 'expired') THEN
         verdict := 'note';
-        advice := format('It was not connected in time, perhaps. By SMS: SELECT pt621_sms(%s, %L).', s ->> 'id', c ->> 'kind');
+        advice := format('It was not connected in time, perhaps. By SMS: SELECT pt621_sms(%s, %L%s).', s ->> 'id', c ->> 'kind',
+                         ', ' || quote_literal(c ->> 'argument'));
     ELSIF c ->> 'state' = 'queued' THEN
         verdict := 'note';
         advice := 'It waits until the tracker connects, or the time has come: see the topic heard.';
