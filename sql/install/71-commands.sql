@@ -271,7 +271,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_send(integer, text, text, interval, boolean, boolean, timestamptz, integer, text) IS
-'orders a command for a tracker, and returns command.id: sent when it is committed, if the tracker is connected, else when it comes, for as long as expires_in (from not_before on); arguments: device.id, kind and argument as of pt621_encode_command(); force: cut the engine whatever the speed; when_slow: wait until it may be cut; max_attempts 1 to 100; error without the rights to the kind and to pt621.command, and for an engine that must not be cut now';
+'orders a command for a tracker, and returns command.id: sent when it is committed, if the tracker is connected, else when it comes, for as long as expires_in (from not_before on); arguments: device.id, kind and argument as of pt621_encode_command(), but none for engine_cut and engine_restore, which go by device.engine_output; force: cut the engine whatever the speed; when_slow: wait until it may be cut; max_attempts 1 to 100; error without the rights to the kind and to pt621.command, and for an engine that must not be cut now';
 
 CREATE FUNCTION @extschema@.pt621_cancel(command_id bigint)
 RETURNS boolean
