@@ -55,32 +55,21 @@ BEGIN
         SET jit = off
         AS $body$
         DECLARE
-            drove integer[];
-            low   timestamptz;
-            high  timestamptz;
+            low  timestamptz;
+            high timestamptz;
         BEGIN
             IF isempty(coalesce(period, tstzrange(NULL, NULL))) THEN
                 RETURN;
             END IF;
-            -- Only who was too fast is asked for the driver.
-            IF with_limit_kmh IS NULL THEN
-                SELECT array_agg(DISTINCT e.device_id), min(e.at), max(e.at) INTO drove, low, high
-                  FROM pt621.event e
-                 WHERE e.kind = 'overspeed' AND e.superseded_at IS NULL
-                   AND (devices IS NULL OR e.device_id = ANY (devices)) AND (period IS NULL OR e.at <@ period);
-            ELSE
-                drove := devices;
-                low := lower(period);
-                high := upper(period);
-            END IF;
+            SELECT b.low, b.high INTO low, high FROM @extschema@.pt621_period_bounds(period) b;
             RETURN QUERY
-            WITH episode AS (
+            WITH episode AS MATERIALIZED (
                 SELECT e.device_id, e.at, e.until, e.detail, e.geofence_id, e.geom
                   FROM pt621.event e
                  WHERE with_limit_kmh IS NULL AND e.kind = 'overspeed' AND e.superseded_at IS NULL
                    -- What somebody else calls so is none of ours.
                    AND jsonb_typeof(e.detail -> 'limit_kmh') = 'number'
-                   AND (devices IS NULL OR e.device_id = ANY (devices)) AND (period IS NULL OR e.at <@ period)
+                   AND (devices IS NULL OR e.device_id = ANY (devices)) AND e.at >= low AND e.at < high
                  UNION ALL
                 SELECT b.device_id, b.at, b.until, b.detail, NULL,
                        (SELECT p.geom FROM pt621.position p
@@ -89,8 +78,11 @@ BEGIN
                   FROM @extschema@.pt621_overspeed_backtest(with_limit_kmh, period, devices) b
                  WHERE with_limit_kmh IS NOT NULL
             ), turn AS MATERIALIZED (
-                SELECT t.* FROM @extschema@.pt621_driver_turns(drove, low, high) t
-                 WHERE EXISTS (SELECT FROM episode)
+                -- Only who was too fast is asked for the driver.
+                SELECT t.*
+                  FROM (SELECT array_agg(DISTINCT e.device_id) AS devices, min(e.at) AS low, max(e.at) AS high FROM episode e) o
+                 CROSS JOIN LATERAL @extschema@.pt621_driver_turns(o.devices, o.low, o.high) t
+                 WHERE o.devices IS NOT NULL
             )
             SELECT e.device_id, e.at, e.until, e.until IS NULL,
                    extract(epoch FROM e.until - e.at)::double precision, (e.detail ->> 'limit_kmh')::double precision,
@@ -123,7 +115,11 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE COST 10000 ROWS 1000
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $function$
+DECLARE
+    low  timestamptz;
+    high timestamptz;
 BEGIN
+    SELECT b.low, b.high INTO low, high FROM @extschema@.pt621_period_bounds(period) b;
     RETURN QUERY
     SELECT v.device_id, v.geofence_id, @extschema@.pt621_geofence_name(v.geofence_id, v.enter_at), v.enter_at, v.exit_at,
            v.exit_at IS NULL, v.enter_unknown, v.exit_unknown, v.interpolated, v.passed, v.uncertainty_s, v.seconds,
@@ -132,7 +128,7 @@ BEGIN
      WHERE v.superseded_at IS NULL
        AND (devices IS NULL OR v.device_id = ANY (devices))
        AND (geofences IS NULL OR v.geofence_id = ANY (geofences))
-       AND (period IS NULL OR v.enter_at <@ period)
+       AND v.enter_at >= low AND v.enter_at < high
      ORDER BY v.device_id, v.enter_at, v.geofence_id;
 END
 $function$;
