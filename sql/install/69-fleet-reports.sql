@@ -210,8 +210,7 @@ BEGIN
            coalesce(s.metres, 0), s.top_kmh, coalesce(s.stops, 0), t.driver
       FROM (SELECT x.* FROM ride x
              WHERE (period IS NULL OR x.left_at <@ period) AND (max_duration IS NULL OR x.arrived_at - x.left_at <= max_duration)) r
-      LEFT JOIN LATERAL @extschema@.pt621_report_summary(ARRAY[r.device_id], tstzrange(r.left_at, r.arrived_at), 'all', NULL,
-                                                         200::double precision, '180 s'::interval, '300 s'::interval, '1 h'::interval, true) s ON true
+      LEFT JOIN LATERAL @extschema@.pt621_report_summary(ARRAY[r.device_id], tstzrange(r.left_at, r.arrived_at), 'all', NULL) s ON true
       LEFT JOIN LATERAL (SELECT d.driver FROM @extschema@.pt621_driver_turns(ARRAY[r.device_id], r.left_at, r.arrived_at) d
                           WHERE d.started_at <= r.arrived_at AND (d.ended_at > r.left_at OR d.ongoing)
                           ORDER BY d.started_at LIMIT 1) t ON true
@@ -308,7 +307,7 @@ BEGIN
     WITH local AS (
         SELECT s.*, coalesce(pt621_utilisation.time_zone, @extschema@.pt621_known_zone(d.time_zone), 'UTC') AS zone,
                CASE by WHEN 'all' THEN NULL ELSE date_trunc(by, s.day)::date END AS first_day
-          FROM @extschema@.pt621_report_summary(devices, period, 'day', pt621_utilisation.time_zone, 200::double precision, '180 s'::interval, '300 s'::interval, '1 h'::interval, true) s
+          FROM @extschema@.pt621_report_summary(devices, period, 'day', pt621_utilisation.time_zone) s
           LEFT JOIN pt621.device d ON d.id = s.device_id
     ), bucket AS (
         SELECT l.device_id, l.zone, l.first_day, min(l.day) AS day,
