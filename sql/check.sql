@@ -48,6 +48,17 @@ INSERT INTO pt621.calibration (device_id, name, channel, raw, value) VALUES (1, 
 SELECT * FROM pg_temp.said(1, '{analog}');
 INSERT INTO pt621.calibration (device_id, name, channel, raw, value) VALUES (1, 'cold', 2, '{100,600}', '{0,50}'), (1, 'tank 2', 3, '{100,600}', '{0,50}');
 SELECT * FROM pg_temp.said(1, '{analog}');
+-- of two of one name the later one; pieces of photos and texts are no records
+UPDATE pt621.calibration SET channel = 2, valid = tstzrange(now() - interval '1 hour', NULL) WHERE name = 'fuel';
+INSERT INTO pt621.calibration (device_id, name, channel, raw, value) VALUES (1, 'fuel', 1, '{100,600}', '{0,50}');
+DELETE FROM pt621.calibration WHERE name IN ('cold', 'tank 2');
+SELECT * FROM pg_temp.said(1, '{analog}');
+INSERT INTO pt621.frame (received_at, device_id, ident, transport, bytes, decoder)
+SELECT now() + n * interval '1 ms', 1, '862170000000001', CASE n % 3 WHEN 2 THEN 'sms' ELSE 'tcp' END,
+       CASE n % 3 WHEN 0 THEN '\xbffb090000'::bytea || '$PHD0,1,x' WHEN 1 THEN '$PHD0,1,x' ELSE 'Power low' END, 'x'
+  FROM generate_series(1, 300) n;
+SELECT * FROM pg_temp.said(1, '{variant}');
+DELETE FROM pt621.frame WHERE decoder = 'x';
 -- too short a period to see anything of it
 SELECT * FROM pg_temp.said(1, NULL, '1 s');
 
@@ -75,9 +86,13 @@ UPDATE pt621.position SET outputs = '10000' WHERE device_id = 2;
 SELECT * FROM pg_temp.said(2, '{outputs}');
 UPDATE pt621.position SET speed_kmh = 60 WHERE device_id = 2;
 SELECT * FROM pg_temp.said(2, '{outputs}');
--- Over 180 degrees there is no way around the globe.
+-- Over 180 degrees there is no way around the globe; nor is there one to where the equator begins.
 DELETE FROM pt621.position WHERE device_id = 2;
 SELECT pg_temp.drives('1002', 90);
+CREATE TEMP TABLE away AS SELECT fix_time, geom FROM pt621.position WHERE device_id = 2 ORDER BY fix_time OFFSET 44 LIMIT 1;
+UPDATE pt621.position p SET geom = ST_SetSRID(ST_MakePoint(0, 0), 4326), quality = quality | 32768 FROM away a WHERE p.device_id = 2 AND p.fix_time = a.fix_time;
+SELECT * FROM pg_temp.said(2, '{odometer}');
+UPDATE pt621.position p SET geom = a.geom, quality = quality & ~32768 FROM away a WHERE p.device_id = 2 AND p.fix_time = a.fix_time;
 UPDATE pt621.position SET geom = ST_SetSRID(ST_MakePoint(CASE WHEN ST_X(geom) < 13.1 THEN ST_X(geom) + 166.9 ELSE ST_X(geom) - 193.1 END, ST_Y(geom)), 4326)
  WHERE device_id = 2;
 SELECT * FROM pg_temp.said(2, '{odometer}');
@@ -133,10 +148,10 @@ INSERT INTO pt621.frame (received_at, device_id, ident, transport, bytes, error,
 SELECT now() - interval '1 min', 5, '1005', 'tcp', 'x', e.error, 'x'
   FROM unnest('{"frame verify byte is 12, its body gives 13, at byte 2","frame verify byte is 14, its body gives 13, at byte 2",
                 "frame of 100 bytes cut short after 20, at byte 3","not a record, at byte 0","no record with check byte 4a to apply the delta to, at byte 0",
-                "a report has at least 12 fields, this one has 3, at byte 9","id of 21 bytes, 1 to 20 are possible, at byte 5","what a trigger says"}'::text[]) e (error);
+                "a report has at least 12 fields, this one has 3, at byte 9","id of 21 bytes, 1 to 20 are possible, at byte 5","delta cut short in a patch, at byte 3","what a trigger says"}'::text[]) e (error);
 SELECT * FROM pg_temp.said(5);
 SELECT e.error, (pt621_check_reason(e.error)).*
-  FROM unnest('{"delta cut short in a patch, at byte 3","photo chunk of 960 bytes cut short after 3, at byte 0","a piece of a photo larger than pt621.max_photo_size",
+  FROM unnest('{"delta cut short in a patch, at byte 3","the sender, 123, is not the tracker that the text names","photo chunk of 960 bytes cut short after 3, at byte 0","a piece of a photo larger than pt621.max_photo_size",
                 "more records in a second than pt621.max_record_rate","no line end within 1024 bytes, at byte 0","event code is not 1 to 16 printable bytes, at byte 1",
                 "quarantined: the tracker is not in pt621.device","another connection speaks for the tracker"}'::text[]) e (error);
 
@@ -204,6 +219,11 @@ SELECT pt621_send(10, 'photo') > 0 AS sent;
 SELECT * FROM pg_temp.said(10, '{commands}');
 SET ROLE pt621;
 UPDATE pt621.command SET state = CASE kind WHEN 'photo' THEN 'expired' ELSE 'answered' END WHERE device_id = 10;
+RESET ROLE;
+SELECT * FROM pg_temp.said(10, '{commands}');
+SELECT pt621_send(10, 'text', 'PWD''1') > 0 AS sent;
+SET ROLE pt621;
+UPDATE pt621.command SET state = 'expired' WHERE device_id = 10 AND kind = 'text';
 RESET ROLE;
 SELECT * FROM pg_temp.said(10, '{commands}');
 UPDATE pt621.device_state SET last_seen = now() - interval '1 day' WHERE device_id = 10;

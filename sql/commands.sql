@@ -83,3 +83,26 @@ SELECT pt621_encode_command('photo'), (SELECT count(*) FROM pt621_command_kinds(
        pt621_command_may_switch('VER', 1), pt621_command_answered('VER', 'VER');
 RESET ROLE;
 DROP ROLE regress_pt621_commands;
+
+-- --------------------------------------------------- columns of users' own --
+
+-- Whatever they are, what is queued can be cancelled, and nothing else be done to it.
+\set SHOW_CONTEXT never
+TRUNCATE pt621.device, pt621.device_version, pt621.command, pt621.command_log RESTART IDENTITY;
+INSERT INTO pt621.device (id, ident) VALUES (1, '1001');
+ALTER TABLE pt621.command ADD COLUMN later timestamptz GENERATED ALWAYS AS (requested_at) STORED, ADD COLUMN ticket json DEFAULT '{"n": 1}';
+CREATE ROLE regress_pt621_commands;
+GRANT USAGE ON SCHEMA pt621 TO regress_pt621_commands;
+GRANT SELECT ON pt621.device, pt621.command TO regress_pt621_commands;
+GRANT INSERT (device_id, kind, argument, not_before, expires_at, max_attempts, force, when_slow, note, ticket), UPDATE (state, ticket) ON pt621.command TO regress_pt621_commands;
+GRANT EXECUTE ON FUNCTION pt621_send, pt621_cancel, pt621_may_send_photo TO regress_pt621_commands;
+SET ROLE regress_pt621_commands;
+SELECT pt621_send(1, 'photo') AS id \gset
+UPDATE pt621.command SET state = 'cancelled', ticket = '{"n": 2}' WHERE id = :id;
+SELECT pt621_cancel(:id), pt621_cancel(:id) AS again;
+SELECT state, cancelled_by, later = requested_at AS generated, ticket FROM pt621.command;
+RESET ROLE;
+ALTER TABLE pt621.command DROP COLUMN later, DROP COLUMN ticket;
+DROP OWNED BY regress_pt621_commands;
+DROP ROLE regress_pt621_commands;
+TRUNCATE pt621.device, pt621.device_version, pt621.command, pt621.command_log;

@@ -151,6 +151,13 @@ DROP TABLE zone, utc;
 -- hours that an hour is put forward in, and back
 SELECT pt621_hours_between('Su 01:00-04:00', 'Europe/Berlin', '2025-03-30', '2025-03-31'),
        pt621_hours_between('Su 01:00-04:00', 'Europe/Berlin', '2025-10-26', '2025-10-27');
+-- in the hour that is left out, at its edges, and half an hour, at midnight, a day, and where all is as ever
+SELECT h.hours, h.zone, h.day, pt621_hours_between(h.hours, h.zone, h.day::timestamp AT TIME ZONE h.zone, (h.day::timestamp + interval '1 day') AT TIME ZONE h.zone)
+  FROM (VALUES (1, 'Su 02:30-03:15', 'Europe/Berlin', '2025-03-30'), (2, 'Su 02:00-02:45', 'Europe/Berlin', '2025-03-30'), (3, 'Su 01:00-02:30', 'Europe/Berlin', '2025-03-30'),
+               (4, 'Su 02:00-03:00', 'Europe/Berlin', '2025-03-30'), (5, 'Su 02:59-03:00', 'Europe/Berlin', '2025-03-30'), (6, 'Su 03:00-03:15', 'Europe/Berlin', '2025-03-30'),
+               (7, 'Su 02:15-03:00', 'Australia/Lord_Howe', '2025-10-05'), (8, 'Su 00:15-02:00', 'America/Havana', '2025-03-09'),
+               (9, 'Fr 08:00-10:00', 'Pacific/Apia', '2011-12-30'), (10, 'Su 02:30-03:15', 'UTC', '2025-03-30')) h (n, hours, zone, day)
+ ORDER BY h.n;
 SELECT pt621_hours_between('Mo-Su 00:00-24:00', 'UTC', '2025-03-05 12:00', '2025-03-12 13:00');
 SELECT pt621_hours_between('Fr 22:00-06:00', 'UTC', '2025-03-08 05:00', '2025-03-14 23:00');
 

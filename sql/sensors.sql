@@ -157,6 +157,10 @@ SELECT device_id, day, round(start_l::numeric) AS start_l, round(end_l::numeric)
   FROM pt621_fuel_balance();
 SELECT device_id, day, round(used_l::numeric) AS used_l, plausible FROM pt621_fuel_balance(NULL, NULL, 'all');
 SELECT device_id, day, started_at, ended_at FROM pt621_fuel_balance('{3,3,77,NULL}', '[2025-04-01 12:00,)', 'week');
+-- A record without a time of its own is no bound.
+INSERT INTO pt621.position (device_id, fix_time, valid, quality) VALUES (3, '2025-06-01', false, 65536);
+SELECT device_id, day, started_at, ended_at FROM pt621_fuel_balance('{3,3,77,NULL}', '[2025-04-01 12:00,)', 'week');
+DELETE FROM pt621.position WHERE quality = 65536;
 SELECT round(pt621_fuel_used(1, '2025-04-01', '2025-04-02')::numeric) AS used, pt621_fuel_used(2, '2025-04-01', '2025-04-02') AS no_sensor,
        pt621_fuel_used(1, '2025-04-02', '2025-04-02') AS no_time;
 

@@ -157,6 +157,14 @@ SELECT s.sender, (pt621_text_sender(s.sender)).*
 SELECT s.sender, (pt621_text_sender(s.sender)).*
   FROM unnest('{+43 171 2345678,+1 171 234 5678,0043 171 2345678,(+43) 171 2345678,43 171 2345678,+431718888888,431718888888,+43729999999,+41721976179,+491719999999}'::text[]) s (sender);
 SELECT pt621_text_sender(NULL);
+-- a SIM that was in another tracker before
+INSERT INTO pt621.device (id, ident, phone, enabled)
+VALUES (21, '6121', '+49 172 1111111', false), (22, '6122', '+491721111111', true), (23, '6123', '+49 172 2222222', false), (24, '6124', '0172 2222222', true),
+       (25, '491723333333', NULL, false), (26, '6126', '+491723333333', true), (27, '6127', '+491724444444', false), (28, '6128', '+491724444444', false),
+       (29, '6129', '+491725555555', true), (30, '6130', '+491725555555', true), (31, '6131', '+491725555555', false);
+SELECT s.sender, (pt621_text_sender(s.sender)).*
+  FROM unnest('{+491721111111,01721111111,6121,+491722222222,01722222222,+491723333333,491723333333,+491724444444,+491725555555}'::text[]) s (sender);
+DELETE FROM pt621.device WHERE id > 20;
 
 -- -------------------------------------------------------------- 3. ingested --
 
@@ -185,9 +193,23 @@ SELECT device_id, last_seen, last_transport, last_peer, fix_time FROM pt621.devi
 SELECT count(*) AS events FROM pt621.event;
 
 -- A record goes the way of records.
-SELECT pt621_ingest_text('+491710000000', '$POS,6094,101500.000,A,5230.9900,N,01322.6600,E,13.32,212.34,290421,,,A/00010,00000/0/1500//f65//', '2024-03-15 13:00');
+SELECT pt621_ingest_text('+491719999999', '$POS,6094,101500.000,A,5230.9900,N,01322.6600,E,13.32,212.34,290421,,,A/00010,00000/0/1500//f65//', '2024-03-15 13:00');
 SELECT device_id, fix_time, code, ST_AsText(geom, 5) AS place FROM pt621.position WHERE code <> 'SMS';
 SELECT transport, device_id, error FROM pt621.frame WHERE received_at = '2024-03-15 13:00';
+-- For a tracker that has a telephone number or networks of its own none but itself speaks, whatever else the text has.
+UPDATE pt621.device SET phone = NULL, allowed_peers = '{10.0.0.0/8}', imei = '862170099999999' WHERE id = 5;
+SELECT s.n, s.what, pt621_ingest_text(s.sender, (SELECT string_agg(coalesce('$FUS' || substring(i.ident FROM '^imei([0-9]+)') || ',FUS',
+                               format('$POS,%s,1015%s.000,A,5230.9900,N,01322.6600,E,13.32,212.34,290421,,,A/00010,00000/0/1500//f65//', i.ident, 10 + s.n)), E'\r\n' ORDER BY i.at)
+                               FROM unnest(s.idents) WITH ORDINALITY i (ident, at)), '2024-03-15 13:10'::timestamptz + s.n * interval '1 min') AS new
+  FROM (VALUES (1, 'another phone', '+491710000000', '{6094}'::text[]), (2, 'no phone', NULL, '{6094}'), (3, 'that of another tracker', '01712345678', '{6094}'),
+               (4, 'its own', '01719999999', '{6094}'), (5, 'its id', '6094', '{6094}'),
+               (6, 'allowed_peers', '+491710000000', '{6095}'), (7, 'its id, too', '6095', '{6095}'),
+               (8, 'neither', '+491710000000', '{0721976179}'), (9, 'the second of two', '+491710000000', '{0721976179,6095}'),
+               (10, 'two trackers', '6095', '{0721976179,6095}'), (11, 'an IMEI', '+491710000000', '{imei862170099999999,0721976179}')) s (n, what, sender, idents)
+ ORDER BY s.n;
+SELECT extract(minute FROM received_at) - 10 AS n, device_id, left(encode(bytes, 'escape'), 24) AS bytes, error FROM pt621.frame WHERE received_at BETWEEN '2024-03-15 13:11' AND '2024-03-15 13:30' ORDER BY received_at, seq;
+UPDATE pt621.device SET phone = '01719999999', allowed_peers = NULL, imei = NULL WHERE id = 5;
+DELETE FROM pt621.position WHERE received_at BETWEEN '2024-03-15 13:11' AND '2024-03-15 13:30';
 -- One that is none does not.
 SELECT pt621_ingest_text('6094', '$POS q=52.5165,13.3777', '2024-03-15 13:01');
 

@@ -12,7 +12,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'pt621_command_kinds'
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1 ROWS 15;
 COMMENT ON FUNCTION @extschema@.pt621_command_kinds() IS
-'the kinds of commands, and what pt621_encode_command() takes as the argument of each, with units and ranges';
+'the kinds of commands, and what pt621_encode_command() takes as the argument of each, with units and ranges; an order takes the same, but for engine_cut and engine_restore, which take none there and go by device.engine_output';
 
 CREATE FUNCTION @extschema@.pt621_command_may_switch(wire text, output integer)
 RETURNS boolean

@@ -234,6 +234,14 @@ $function$;
 COMMENT ON FUNCTION @extschema@.pt621_views_1(name) IS
 'internal: makes the views that are absent; argument: the schema of PostGIS';
 
+CREATE FUNCTION @extschema@.pt621_layout_made()
+RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'SELECT 5';
+COMMENT ON FUNCTION @extschema@.pt621_layout_made() IS
+'internal: the layout of the tables that this version of pt621 makes and knows';
+
 CREATE FUNCTION @extschema@.pt621_create_tables()
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -256,8 +264,8 @@ BEGIN
     END IF;
     INSERT INTO pt621.layout (version) SELECT 0 WHERE NOT EXISTS (SELECT FROM pt621.layout);
     SELECT l.version INTO layout FROM pt621.layout l FOR UPDATE;
-    IF layout > 5 THEN
-        RAISE EXCEPTION 'the tables have layout %, this version of pt621 knows 5', layout
+    IF layout > @extschema@.pt621_layout_made() THEN
+        RAISE EXCEPTION 'the tables have layout %, this version of pt621 knows %', layout, @extschema@.pt621_layout_made()
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'They were made by a newer version: install that version of pt621.';
     END IF;
@@ -270,8 +278,8 @@ BEGIN
         -- Nothing reads states of its detectors any more.
         PERFORM @extschema@.pt621_begin_states();
     END IF;
-    IF layout < 5 THEN
-        UPDATE pt621.layout SET version = 5;
+    IF layout < @extschema@.pt621_layout_made() THEN
+        UPDATE pt621.layout SET version = @extschema@.pt621_layout_made();
     END IF;
     PERFORM @extschema@.pt621_views_1(postgis);
     PERFORM @extschema@.pt621_views_5();

@@ -61,7 +61,8 @@ BEGIN
         -- What is still to be done: few rows, however many there were.
         CREATE INDEX command_queued ON pt621.command (device_id, id) WHERE state = 'queued';
         CREATE INDEX command_sending ON pt621.command (id) WHERE state = 'sending';
-        CREATE INDEX command_again ON pt621.command (sent_at) WHERE state = 'sent' AND attempts < max_attempts;
+        -- Those without an answer stay, so by the time from which on none is sent again.
+        CREATE INDEX command_again ON pt621.command (expires_at) WHERE state = 'sent' AND attempts < max_attempts;
         CREATE INDEX command_expiry ON pt621.command (expires_at) WHERE state = 'queued';
     END IF;
     IF to_regclass('pt621.command_log') IS NULL THEN

@@ -37,8 +37,9 @@ BEGIN
         RETURN format('role %s is a superuser, so triggers on the tables would be', owner.rolname);
     END IF;
     SELECT l.version, l.ready_for INTO state FROM pt621.layout l;
-    IF state.version IS DISTINCT FROM 5 THEN
-        RETURN format('the tables have layout %s, this version of pt621 needs 5: SELECT pt621_ready()', coalesce(state.version::text, 'none'));
+    IF state.version IS DISTINCT FROM @extschema@.pt621_layout_made() THEN
+        RETURN format('the tables have layout %s, this version of pt621 needs %s: SELECT pt621_ready()', coalesce(state.version::text, 'none'),
+                      @extschema@.pt621_layout_made());
     END IF;
     IF state.ready_for IS DISTINCT FROM @extschema@.pt621_installation() THEN
         RETURN 'the tables were restored or copied and not declared complete: SELECT pt621_ready()';

@@ -62,8 +62,9 @@ BEGIN
         $function$, postgis);
     EXECUTE format($function$
         CREATE FUNCTION @extschema@.pt621_report_summary(
-            devices integer[], period tstzrange, by text, time_zone text, stop_radius_m double precision,
-            rest_after interval, min_stop interval, max_gap interval, use_ignition boolean,
+            devices integer[], period tstzrange, by text, time_zone text, stop_radius_m double precision DEFAULT 200,
+            rest_after interval DEFAULT '180 s', min_stop interval DEFAULT '300 s', max_gap interval DEFAULT '1 h',
+            use_ignition boolean DEFAULT true,
             OUT device_id integer, OUT day date, OUT started_at timestamptz, OUT ended_at timestamptz,
             OUT metres double precision, OUT trips integer, OUT stops integer, OUT drive_s double precision,
             OUT stopped_s double precision, OUT unobserved_s double precision, OUT carried_s double precision,
@@ -344,7 +345,7 @@ AS $function$
     SELECT s.device_id, s.metres, coalesce(m.accelerations, 0), coalesce(m.brakings, 0), coalesce(m.turns, 0), s.idle_s,
            (coalesce(m.accelerations, 0) + coalesce(m.brakings, 0) + coalesce(m.turns, 0)) * 100000 / nullif(s.metres, 0),
            s.idle_s * 100000 / nullif(s.metres, 0)
-      FROM @extschema@.pt621_report_summary(devices, period, 'all', 'UTC', 200::double precision, '180 s'::interval, '300 s'::interval, '1 h'::interval, true) s
+      FROM @extschema@.pt621_report_summary(devices, period, 'all', 'UTC') s
       LEFT JOIN (SELECT h.device_id,
                         (count(*) FILTER (WHERE h.kind = 'acceleration'))::integer AS accelerations,
                         (count(*) FILTER (WHERE h.kind = 'braking'))::integer AS brakings,

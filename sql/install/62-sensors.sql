@@ -413,7 +413,7 @@ BEGIN
           CROSS JOIN @extschema@.pt621_period_bounds(period) p
           CROSS JOIN LATERAL (SELECT min(p.fix_time) AS low, max(p.fix_time) AS high
                                 FROM pt621.position p
-                               WHERE p.device_id = d AND p.fix_time > '-infinity' AND p.fix_time < 'infinity') r
+                               WHERE p.device_id = d AND p.fix_time > '-infinity' AND p.fix_time < 'infinity' AND p.quality & 65536 = 0) r
          WHERE NOT isempty(coalesce(period, tstzrange(NULL, NULL)))
          ORDER BY d
     LOOP

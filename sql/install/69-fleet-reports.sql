@@ -55,32 +55,21 @@ BEGIN
         SET jit = off
         AS $body$
         DECLARE
-            drove integer[];
-            low   timestamptz;
-            high  timestamptz;
+            low  timestamptz;
+            high timestamptz;
         BEGIN
             IF isempty(coalesce(period, tstzrange(NULL, NULL))) THEN
                 RETURN;
             END IF;
-            -- Only who was too fast is asked for the driver.
-            IF with_limit_kmh IS NULL THEN
-                SELECT array_agg(DISTINCT e.device_id), min(e.at), max(e.at) INTO drove, low, high
-                  FROM pt621.event e
-                 WHERE e.kind = 'overspeed' AND e.superseded_at IS NULL
-                   AND (devices IS NULL OR e.device_id = ANY (devices)) AND (period IS NULL OR e.at <@ period);
-            ELSE
-                drove := devices;
-                low := lower(period);
-                high := upper(period);
-            END IF;
+            SELECT b.low, b.high INTO low, high FROM @extschema@.pt621_period_bounds(period) b;
             RETURN QUERY
-            WITH episode AS (
+            WITH episode AS MATERIALIZED (
                 SELECT e.device_id, e.at, e.until, e.detail, e.geofence_id, e.geom
                   FROM pt621.event e
                  WHERE with_limit_kmh IS NULL AND e.kind = 'overspeed' AND e.superseded_at IS NULL
                    -- What somebody else calls so is none of ours.
                    AND jsonb_typeof(e.detail -> 'limit_kmh') = 'number'
-                   AND (devices IS NULL OR e.device_id = ANY (devices)) AND (period IS NULL OR e.at <@ period)
+                   AND (devices IS NULL OR e.device_id = ANY (devices)) AND e.at >= low AND e.at < high
                  UNION ALL
                 SELECT b.device_id, b.at, b.until, b.detail, NULL,
                        (SELECT p.geom FROM pt621.position p
@@ -89,8 +78,11 @@ BEGIN
                   FROM @extschema@.pt621_overspeed_backtest(with_limit_kmh, period, devices) b
                  WHERE with_limit_kmh IS NOT NULL
             ), turn AS MATERIALIZED (
-                SELECT t.* FROM @extschema@.pt621_driver_turns(drove, low, high) t
-                 WHERE EXISTS (SELECT FROM episode)
+                -- Only who was too fast is asked for the driver.
+                SELECT t.*
+                  FROM (SELECT array_agg(DISTINCT e.device_id) AS devices, min(e.at) AS low, max(e.at) AS high FROM episode e) o
+                 CROSS JOIN LATERAL @extschema@.pt621_driver_turns(o.devices, o.low, o.high) t
+                 WHERE o.devices IS NOT NULL
             )
             SELECT e.device_id, e.at, e.until, e.until IS NULL,
                    extract(epoch FROM e.until - e.at)::double precision, (e.detail ->> 'limit_kmh')::double precision,
@@ -123,7 +115,11 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE COST 10000 ROWS 1000
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $function$
+DECLARE
+    low  timestamptz;
+    high timestamptz;
 BEGIN
+    SELECT b.low, b.high INTO low, high FROM @extschema@.pt621_period_bounds(period) b;
     RETURN QUERY
     SELECT v.device_id, v.geofence_id, @extschema@.pt621_geofence_name(v.geofence_id, v.enter_at), v.enter_at, v.exit_at,
            v.exit_at IS NULL, v.enter_unknown, v.exit_unknown, v.interpolated, v.passed, v.uncertainty_s, v.seconds,
@@ -132,7 +128,7 @@ BEGIN
      WHERE v.superseded_at IS NULL
        AND (devices IS NULL OR v.device_id = ANY (devices))
        AND (geofences IS NULL OR v.geofence_id = ANY (geofences))
-       AND (period IS NULL OR v.enter_at <@ period)
+       AND v.enter_at >= low AND v.enter_at < high
      ORDER BY v.device_id, v.enter_at, v.geofence_id;
 END
 $function$;
@@ -214,8 +210,7 @@ BEGIN
            coalesce(s.metres, 0), s.top_kmh, coalesce(s.stops, 0), t.driver
       FROM (SELECT x.* FROM ride x
              WHERE (period IS NULL OR x.left_at <@ period) AND (max_duration IS NULL OR x.arrived_at - x.left_at <= max_duration)) r
-      LEFT JOIN LATERAL @extschema@.pt621_report_summary(ARRAY[r.device_id], tstzrange(r.left_at, r.arrived_at), 'all', NULL,
-                                                         200::double precision, '180 s'::interval, '300 s'::interval, '1 h'::interval, true) s ON true
+      LEFT JOIN LATERAL @extschema@.pt621_report_summary(ARRAY[r.device_id], tstzrange(r.left_at, r.arrived_at), 'all', NULL) s ON true
       LEFT JOIN LATERAL (SELECT d.driver FROM @extschema@.pt621_driver_turns(ARRAY[r.device_id], r.left_at, r.arrived_at) d
                           WHERE d.started_at <= r.arrived_at AND (d.ended_at > r.left_at OR d.ongoing)
                           ORDER BY d.started_at LIMIT 1) t ON true
@@ -259,15 +254,30 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100 ROWS 7;
 COMMENT ON FUNCTION @extschema@.pt621_hours_of_week(text) IS
 'internal: spans of weekly hours, in minutes since Monday 00:00; the last one may end in the next week; error for what does not read';
 
--- By the bounds of the spans: of an hour that the clock shows twice the second one
--- counts, where hours begin or end within it.
+-- Of an hour that the clock shows twice the second one counts, where hours begin or
+-- end within it; what begins or ends in an hour that it leaves out does so at the change.
+CREATE FUNCTION @extschema@.pt621_local_moment(local timestamp, time_zone text)
+RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE COST 100
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    -- AT TIME ZONE takes a time that is left out by the clock before its change, so
+    -- the change lies within the difference before that.
+    SELECT CASE WHEN a.at AT TIME ZONE time_zone = local THEN a.at
+                ELSE (SELECT min(s.at) FROM generate_series(a.at - (a.at AT TIME ZONE time_zone - local), a.at, '1 s') s (at)
+                       WHERE s.at AT TIME ZONE time_zone >= local) END
+      FROM (SELECT local AT TIME ZONE time_zone) a (at)
+$function$;
+COMMENT ON FUNCTION @extschema@.pt621_local_moment(timestamp, text) IS
+'internal: when the clock of a zone shows a time, the second time where it does twice; where it leaves it out, when it does';
+
 CREATE FUNCTION @extschema@.pt621_hours_between(schedule text, time_zone text, low timestamptz, high timestamptz)
 RETURNS tstzmultirange
 LANGUAGE sql STABLE PARALLEL SAFE COST 1000
 SET search_path = pg_catalog, pg_temp
 AS $function$
-    SELECT coalesce(range_agg(tstzrange((w.monday + make_interval(mins => h.from_minute)) AT TIME ZONE time_zone,
-                                        (w.monday + make_interval(mins => h.until_minute)) AT TIME ZONE time_zone)), '{}')
+    SELECT coalesce(range_agg(tstzrange(@extschema@.pt621_local_moment(w.monday + make_interval(mins => h.from_minute), time_zone),
+                                        @extschema@.pt621_local_moment(w.monday + make_interval(mins => h.until_minute), time_zone))), '{}')
            * tstzmultirange(tstzrange(low, high))
       FROM generate_series(date_trunc('week', low AT TIME ZONE time_zone) - interval '7 days', high AT TIME ZONE time_zone, '7 days') w (monday),
            @extschema@.pt621_hours_of_week(schedule) h
@@ -297,7 +307,7 @@ BEGIN
     WITH local AS (
         SELECT s.*, coalesce(pt621_utilisation.time_zone, @extschema@.pt621_known_zone(d.time_zone), 'UTC') AS zone,
                CASE by WHEN 'all' THEN NULL ELSE date_trunc(by, s.day)::date END AS first_day
-          FROM @extschema@.pt621_report_summary(devices, period, 'day', pt621_utilisation.time_zone, 200::double precision, '180 s'::interval, '300 s'::interval, '1 h'::interval, true) s
+          FROM @extschema@.pt621_report_summary(devices, period, 'day', pt621_utilisation.time_zone) s
           LEFT JOIN pt621.device d ON d.id = s.device_id
     ), bucket AS (
         SELECT l.device_id, l.zone, l.first_day, min(l.day) AS day,

@@ -20,7 +20,7 @@ AS $function$
       FROM (SELECT s.engine_s, s.first_fix, t.driven_m,
                    CASE WHEN t.driven_m > 5000 AND s.odometer_m * 1.5 < t.driven_m THEN t.driven_m
                         ELSE coalesce(s.odometer_m, t.driven_m) END AS counted_m
-              FROM @extschema@.pt621_report_summary(ARRAY[device], tstzrange(low, high), 'day', 'UTC', 200::double precision, '180 s'::interval, '300 s'::interval, '1 h'::interval, true) s
+              FROM @extschema@.pt621_report_summary(ARRAY[device], tstzrange(low, high), 'day', 'UTC') s
              -- On a ferry an odometer has to stand.
              CROSS JOIN LATERAL (SELECT s.metres - s.carried_metres AS driven_m) t
              WHERE low < high) d

@@ -31,7 +31,7 @@ RETURNS boolean
 AS 'MODULE_PATHNAME', 'pt621_too_fast'
 LANGUAGE C STABLE COST 1;
 COMMENT ON FUNCTION @extschema@.pt621_too_fast(timestamptz, real) IS
-'internal: whether the engine must not be cut by a last valid fix of that time and speed: not older than pt621.engine_cut_fresh, and faster than pt621.engine_cut_speed; false without a fix, true for a fresh one without a speed';
+'internal: whether the engine must not be cut by a last valid fix of that time and speed: not older than pt621.engine_cut_fresh, and faster than pt621.engine_cut_speed; false without a fix, true for a fresh one without a speed and for one that is more than a minute in the future';
 
 CREATE FUNCTION @extschema@.pt621_wake_listeners(idents text[])
 RETURNS void
@@ -49,6 +49,7 @@ AS $function$
 DECLARE
     needed   regprocedure := to_regprocedure(format('@extschema@.%I()', 'pt621_may_send_' || coalesce(NEW.kind, '')));
     expected record;
+    made     text[];
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         -- The owner's functions, in the workers and elsewhere.
@@ -59,7 +60,10 @@ BEGIN
         expected.state := 'cancelled';
         expected.cancelled_by := current_user;
         NEW.cancelled_by := current_user;
-        IF OLD.state <> 'queued' OR NEW IS DISTINCT FROM expected THEN
+        -- Columns of users' own: what is generated comes after this, and not every type
+        -- has an equality.
+        made := ARRAY(SELECT a.attname FROM pg_attribute a WHERE a.attrelid = TG_RELID AND a.attgenerated <> '' AND NOT a.attisdropped);
+        IF OLD.state <> 'queued' OR to_jsonb(NEW) - made IS DISTINCT FROM to_jsonb(expected) - made THEN
             RAISE EXCEPTION 'command % cannot be changed so', OLD.id
                 USING ERRCODE = 'insufficient_privilege',
                       HINT = 'A command that is queued can be cancelled, by pt621_cancel(), and nothing else.';
@@ -110,6 +114,7 @@ AS $function$
 DECLARE
     tracker  record;
     argument text := NEW.argument;
+    missing  text;
 BEGIN
     SELECT d.ident, d.engine_output, s.fix_time, s.speed_kmh INTO tracker
       FROM pt621.device d
@@ -133,13 +138,22 @@ BEGIN
     NEW.output := substring(upper(NEW.wire) FROM '^OPC([1-9]),[01]$');
     NEW.cuts_engine := coalesce(@extschema@.pt621_command_may_switch(NEW.wire, tracker.engine_output), false);
 
-    -- Whatever it is called: who may not cut engines cannot do it by another kind.
-    IF NEW.cuts_engine AND NOT has_function_privilege(NEW.requested_by, '@extschema@.pt621_may_send_engine_cut()', 'EXECUTE')
-       OR NEW.force AND NOT has_function_privilege(NEW.requested_by, '@extschema@.pt621_may_send_forced()', 'EXECUTE') THEN
-        RAISE EXCEPTION 'permission denied to cut an engine%', CASE WHEN NEW.force THEN ' whatever the speed' ELSE '' END
+    -- Whatever it is called: who may not cut engines, or restore them, cannot do it
+    -- by another kind.  Whoever may cut them may undo it.
+    missing := CASE
+               WHEN NEW.cuts_engine AND NOT has_function_privilege(NEW.requested_by, '@extschema@.pt621_may_send_engine_cut()', 'EXECUTE')
+                    THEN 'engine_cut'
+               WHEN NEW.force AND NOT has_function_privilege(NEW.requested_by, '@extschema@.pt621_may_send_forced()', 'EXECUTE')
+                    THEN 'forced'
+               WHEN NOT NEW.cuts_engine AND NEW.output = tracker.engine_output
+                    AND NOT has_function_privilege(NEW.requested_by, '@extschema@.pt621_may_send_engine_restore()', 'EXECUTE')
+                    AND NOT has_function_privilege(NEW.requested_by, '@extschema@.pt621_may_send_engine_cut()', 'EXECUTE')
+                    THEN 'engine_restore' END;
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION 'permission denied to %', CASE missing WHEN 'engine_cut' THEN 'cut an engine' WHEN 'engine_restore' THEN 'restore an engine'
+                                                  ELSE 'cut an engine whatever the speed' END
             USING ERRCODE = 'insufficient_privilege',
-                  HINT = format('GRANT EXECUTE ON FUNCTION pt621_may_send_%s TO %I;',
-                                CASE WHEN NEW.force THEN 'forced' ELSE 'engine_cut' END, NEW.requested_by);
+                  HINT = format('GRANT EXECUTE ON FUNCTION @extschema@.pt621_may_send_%s() TO %I;', missing, NEW.requested_by);
     END IF;
     -- What is no plain order may be stored in the tracker, for when nobody asks.
     IF NEW.cuts_engine AND NOT NEW.force AND NEW.output IS NULL THEN
@@ -152,7 +166,8 @@ BEGIN
         RAISE EXCEPTION 'the engine of tracker % must not be cut now', NEW.device_id
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   DETAIL = format('Its last fix, of %s, says %s.', tracker.fix_time,
-                                  coalesce(round(tracker.speed_kmh::numeric, 1) || ' km/h', 'nothing of its speed')),
+                                  CASE WHEN tracker.fix_time > clock_timestamp() + interval '1 minute' THEN 'nothing of now: its clock is fast'
+                                       ELSE coalesce(round(tracker.speed_kmh::numeric, 1) || ' km/h', 'nothing of its speed') END),
                   HINT = 'when_slow => true waits until it is slow enough, force => true does not wait.';
     END IF;
     -- It is the gateway that sends it.
@@ -256,7 +271,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_send(integer, text, text, interval, boolean, boolean, timestamptz, integer, text) IS
-'orders a command for a tracker, and returns command.id: sent when it is committed, if the tracker is connected, else when it comes, for as long as expires_in (from not_before on); arguments: device.id, kind and argument as of pt621_encode_command(); force: cut the engine whatever the speed; when_slow: wait until it may be cut; max_attempts 1 to 100; error without the rights to the kind and to pt621.command, and for an engine that must not be cut now';
+'orders a command for a tracker, and returns command.id: sent when it is committed, if the tracker is connected, else when it comes, for as long as expires_in (from not_before on); arguments: device.id, kind and argument as of pt621_encode_command(), but none for engine_cut and engine_restore, which go by device.engine_output; force: cut the engine whatever the speed; when_slow: wait until it may be cut; max_attempts 1 to 100; error without the rights to the kind and to pt621.command, and for an engine that must not be cut now';
 
 CREATE FUNCTION @extschema@.pt621_cancel(command_id bigint)
 RETURNS boolean

@@ -138,51 +138,78 @@ $function$;
 COMMENT ON FUNCTION @extschema@.pt621_text_place(text) IS
 'internal: the place (degrees, WGS 84) and the speed (km/h) that a text states, NULL where it states none: the first possible place in the form of a link to a map, with N, S, E, W before or behind, with lat and lon before, or of two numbers of four decimals and more; one that may be read in two ways is none';
 
+CREATE FUNCTION @extschema@.pt621_text_shown(sender text)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT coalesce(nullif(left(regexp_replace(sender, '[^0-9A-Za-z+() ./-]', '?', 'g'), 40), ''), 'none')
+$function$;
+COMMENT ON FUNCTION @extschema@.pt621_text_shown(text) IS
+'internal: a sender as errors show it';
+
+CREATE FUNCTION @extschema@.pt621_text_digits(phone text)
+RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT regexp_replace(regexp_replace(phone, '[^0-9]', '', 'g'), '^00', '')
+$function$;
+COMMENT ON FUNCTION @extschema@.pt621_text_digits(text) IS
+'internal: the digits of a telephone number, without the 00 before that of a country';
+
 CREATE FUNCTION @extschema@.pt621_text_sender(sender text, OUT device_id integer, OUT fault text)
 RETURNS record
 LANGUAGE plpgsql STABLE COST 10000
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    digits  text := regexp_replace(regexp_replace(sender, '[^0-9]', '', 'g'), '^00', '');
+    digits  text := @extschema@.pt621_text_digits(sender);
     -- Without the 0 before the area.
     area    text := regexp_replace(digits, '^0', '');
     abroad  boolean := coalesce(sender ~ '^[^0-9+]*(\+|00)', false);
+    active  boolean;
     devices integer[];
 BEGIN
-    devices := ARRAY(SELECT d.id FROM pt621.device d WHERE d.ident = btrim(sender));
-    -- A name that a network shows instead of a number is nobody's number.
-    IF devices = '{}' AND sender ~ '^[0-9+() ./-]+$' AND digits <> '' THEN
-        devices := ARRAY(SELECT d.id FROM pt621.device d
-                          WHERE d.ident = digits OR abroad AND d.ident = '00' || digits
-                             OR regexp_replace(regexp_replace(replace(d.phone, '(0)', ''), '[^0-9]', '', 'g'), '^00', '') = digits
-                          LIMIT 2);
-        -- One with its country, the other without it, or with the 0 before the area:
-        -- then the longer ends with all of the shorter.  Where both name a country,
-        -- other digits are another number.
-        IF devices = '{}' AND length(digits) >= 9 THEN
-            devices := ARRAY(SELECT DISTINCT d.id
-                               FROM pt621.device d,
-                                    LATERAL (VALUES (regexp_replace(regexp_replace(replace(d.phone, '(0)', ''), '[^0-9]', '', 'g'), '^00', ''),
-                                                     d.phone ~ '^[^0-9+]*(\+|00)'),
-                                                    (CASE WHEN d.ident ~ '^[0-9]{9,13}$' THEN d.ident END, d.ident !~ '^0[1-9]')) n (number, named),
-                                    LATERAL regexp_replace(n.number, '^0', '') l (rest)
-                              WHERE NOT (abroad AND n.named) AND right(n.number, 9) = right(digits, 9)
-                                AND (right(n.number, length(area)) = area OR right(digits, length(l.rest)) = l.rest)
+    -- A SIM may have been another tracker's before: one that is not enabled counts
+    -- where no other has the number.
+    FOREACH active IN ARRAY '{true,false}'::boolean[] LOOP
+        devices := ARRAY(SELECT d.id FROM pt621.device d WHERE d.enabled = active AND d.ident = btrim(sender));
+        -- A name that a network shows instead of a number is nobody's number.
+        IF devices = '{}' AND sender ~ '^[0-9+() ./-]+$' AND digits <> '' THEN
+            devices := ARRAY(SELECT d.id FROM pt621.device d
+                              WHERE d.enabled = active
+                                AND (d.ident = digits OR abroad AND d.ident = '00' || digits
+                                     OR @extschema@.pt621_text_digits(replace(d.phone, '(0)', '')) = digits)
                               LIMIT 2);
+            -- One with its country, the other without it, or with the 0 before the area:
+            -- then the longer ends with all of the shorter.  Where both name a country,
+            -- other digits are another number.
+            IF devices = '{}' AND length(digits) >= 9 THEN
+                devices := ARRAY(SELECT DISTINCT d.id
+                                   FROM pt621.device d,
+                                        LATERAL (VALUES (@extschema@.pt621_text_digits(replace(d.phone, '(0)', '')),
+                                                         d.phone ~ '^[^0-9+]*(\+|00)'),
+                                                        (CASE WHEN d.ident ~ '^[0-9]{9,13}$' THEN d.ident END, d.ident !~ '^0[1-9]')) n (number, named),
+                                        LATERAL regexp_replace(n.number, '^0', '') l (rest)
+                                  WHERE d.enabled = active AND NOT (abroad AND n.named) AND right(n.number, 9) = right(digits, 9)
+                                    AND (right(n.number, length(area)) = area OR right(digits, length(l.rest)) = l.rest)
+                                  LIMIT 2);
+            END IF;
         END IF;
-    END IF;
+        EXIT WHEN devices <> '{}';
+    END LOOP;
     IF cardinality(devices) = 1 THEN
         device_id := devices[1];
     ELSE
         fault := format('%s has the number of the sender, %s, in pt621.device',
                         CASE cardinality(devices) WHEN 0 THEN 'no tracker' ELSE 'more than one tracker' END,
-                        coalesce(nullif(left(regexp_replace(sender, '[^0-9A-Za-z+() ./-]', '?', 'g'), 40), ''), 'none'));
+                        @extschema@.pt621_text_shown(sender));
     END IF;
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_text_sender(text) IS
-'internal: the tracker whose id or telephone number this is: the same digits, else all of those that both have, nine at least, where one of them names no country, of one tracker only; or why it is none';
+'internal: the tracker whose id or telephone number this is: the same digits, else all of those that both have, nine at least, where one of them names no country, of one tracker only, those that are enabled first; or why it is none';
 
 CREATE FUNCTION @extschema@.pt621_text_taken(
     device integer, message text, bytes bytea, received_at timestamptz, transport text, fault text)
@@ -246,6 +273,7 @@ DECLARE
     at     timestamptz := coalesce(received_at, now());
     means  text := coalesce(transport, 'sms');
     author record;
+    named  integer;
     added  integer := 0;
 BEGIN
     IF octet_length(bytes) > 4096 THEN
@@ -262,14 +290,25 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF octet_length(bytes) > 0 THEN
-        IF EXISTS (SELECT FROM @extschema@.pt621_decode(bytes) r WHERE r.kind = 'report' AND r.error IS NULL) THEN
-            -- It names its tracker itself.
-            added := @extschema@.pt621_ingest(bytes, means, NULL, NULL, at);
-        ELSE
-            author := @extschema@.pt621_text_sender(sender);
+        author := @extschema@.pt621_text_sender(sender);
+        IF NOT EXISTS (SELECT FROM @extschema@.pt621_decode(bytes) r WHERE r.kind = 'report' AND r.error IS NULL) THEN
             added := @extschema@.pt621_text_taken(author.device_id, message, bytes, at, means,
                          coalesce(author.fault, (SELECT 'the tracker is not enabled in pt621.device' FROM pt621.device d
                                                   WHERE d.id = author.device_id AND NOT d.enabled)));
+        ELSE
+            -- It names its tracker itself.  An SMS has no peer: where others may not
+            -- speak for that tracker, its telephone number stands for one.
+            named := (SELECT min(d.id)
+                        FROM @extschema@.pt621_decode(bytes) r
+                        JOIN pt621.device d ON d.ident = r.ident AND r.kind = 'report' OR d.imei = r.imei AND r.kind = 'status'
+                       WHERE r.error IS NULL AND (d.phone <> '' OR d.allowed_peers IS NOT NULL)
+                         AND d.id IS DISTINCT FROM author.device_id);
+            IF named IS NOT NULL THEN
+                PERFORM @extschema@.pt621_text_taken(named, message, bytes, at, means,
+                            format('the sender, %s, is not the tracker that the text names', @extschema@.pt621_text_shown(sender)));
+            ELSE
+                added := @extschema@.pt621_ingest(bytes, means, NULL, NULL, at);
+            END IF;
         END IF;
     END IF;
     PERFORM @extschema@.pt621_fire_deferred(before);
@@ -278,4 +317,4 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_ingest_text(text, text, timestamptz, text) IS
-'takes in a text that a tracker sent, by SMS mostly: keeps it in pt621.frame, stores the place that it states as a position with code SMS at received_at (quality 65536), and takes it for the answer to a command that pt621_sms() gave for that tracker in the last 10 minutes; a record of the protocol goes to pt621_ingest() instead; arguments: sender: device.ident, or device.phone with or without its country; returns how many positions were new; texts of unknown senders are archived with an error, NULL and empty texts are not stored; errors: text of more than 4096 bytes, transport not 1 to 32 bytes, received_at infinite';
+'takes in a text that a tracker sent, by SMS mostly: keeps it in pt621.frame, stores the place that it states as a position with code SMS at received_at (quality 65536), and takes it for the answer to a command that pt621_sms() gave for that tracker in the last 10 minutes; a record of the protocol goes to pt621_ingest() instead, if its tracker has neither phone nor allowed_peers or is the sender; arguments: sender: device.ident, or device.phone with or without its country; returns how many positions were new; texts of unknown senders, and records of trackers that the sender is not, are archived with an error, NULL and empty texts are not stored; errors: text of more than 4096 bytes, transport not 1 to 32 bytes, received_at infinite';

@@ -12,6 +12,7 @@ DECLARE
     pins  jsonb := facts -> 'wires' -> 'inputs';
     own   record;
     other integer;
+    found text;
 BEGIN
     verdict := 'ok';
     IF pins IS NULL OR pins = 'null' THEN
@@ -26,6 +27,8 @@ BEGIN
       FROM jsonb_to_recordset(pins) i (number integer, records bigint, "on" bigint, on_moving bigint, moving bigint)
      WHERE i.number IS DISTINCT FROM wire AND i.moving >= 10 AND i.on_moving >= 0.9 * i.moving AND i."on" < i.records
      ORDER BY i.on_moving::numeric / i."on" DESC, i.number LIMIT 1;
+    found := CASE WHEN other IS NOT NULL
+                  THEN format('Input %1$s is on in motion: UPDATE pt621.device SET ignition_input = %1$s WHERE id = %2$s.', other, s ->> 'id') END;
     SELECT format('changed: %s; always off: %s; always on: %s',
                   coalesce(string_agg(i.number::text, ', ' ORDER BY i.number) FILTER (WHERE i."on" BETWEEN 1 AND i.records - 1), 'none'),
                   coalesce(string_agg(i.number::text, ', ' ORDER BY i.number) FILTER (WHERE i."on" = 0), 'none'),
@@ -33,8 +36,7 @@ BEGIN
       FROM jsonb_to_recordset(pins) i (number integer, records bigint, "on" bigint);
     IF wire IS NULL THEN
         finding := finding || '; none is named as ignition';
-        advice := CASE WHEN other IS NOT NULL
-                       THEN format('Input %1$s is on in motion: UPDATE pt621.device SET ignition_input = %1$s WHERE id = %2$s.', other, s ->> 'id') END;
+        advice := found;
         verdict := CASE WHEN other IS NOT NULL THEN 'note' ELSE 'ok' END;
     ELSIF own.records IS NULL THEN
         verdict := 'problem';
@@ -54,9 +56,7 @@ BEGIN
         END IF;
     END IF;
     IF verdict = 'problem' THEN
-        advice := CASE WHEN other IS NOT NULL
-                       THEN format('Input %1$s is on in motion: UPDATE pt621.device SET ignition_input = %1$s WHERE id = %2$s.', other, s ->> 'id')
-                       ELSE format('Connect that wire to the ignition. If there is none: UPDATE pt621.device SET ignition_input = NULL WHERE id = %s.', s ->> 'id') END;
+        advice := coalesce(found, format('Connect that wire to the ignition. If there is none: UPDATE pt621.device SET ignition_input = NULL WHERE id = %s.', s ->> 'id'));
     END IF;
 END
 $function$;
@@ -103,15 +103,17 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE COST 100
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    s      jsonb := facts -> 'state';
-    counts jsonb := facts -> 'wires' -> 'channels';
-    lame   text;
-    free   integer;
+    s       jsonb := facts -> 'state';
+    counts  jsonb := facts -> 'wires' -> 'channels';
+    -- Channels by the names of their sensors.
+    sensors jsonb := CASE jsonb_typeof(s -> 'calibration') WHEN 'object' THEN s -> 'calibration' ELSE '{}' END;
+    lame    text;
+    free    integer;
 BEGIN
     verdict := 'ok';
     -- Sensors that are said to be at a channel that says nothing.
     SELECT string_agg(format('%s (channel %s)', k.key, k.value), ', ' ORDER BY k.key) INTO lame
-      FROM jsonb_each_text(CASE jsonb_typeof(s -> 'calibration') WHEN 'object' THEN s -> 'calibration' ELSE '{}' END) k
+      FROM jsonb_each_text(sensors) k
      WHERE NOT EXISTS (SELECT FROM jsonb_to_recordset(CASE jsonb_typeof(counts) WHEN 'array' THEN counts ELSE '[]' END) c (number integer, least integer, most integer)
                         WHERE c.number = k.value::integer AND c.least < c.most);
     IF counts IS NULL OR counts = 'null' THEN
@@ -120,7 +122,7 @@ BEGIN
         SELECT string_agg(format('channel %s: %s', c.number, CASE WHEN c.least = c.most THEN 'always ' || c.least ELSE c.least || ' to ' || c.most END),
                           '; ' ORDER BY c.number),
                min(c.number) FILTER (WHERE c.least < c.most AND NOT EXISTS (
-                   SELECT FROM jsonb_each_text(CASE jsonb_typeof(s -> 'calibration') WHEN 'object' THEN s -> 'calibration' ELSE '{}' END) k
+                   SELECT FROM jsonb_each_text(sensors) k
                     WHERE k.value::integer = c.number)) INTO finding, free
           FROM jsonb_to_recordset(counts) c (number integer, least integer, most integer);
     END IF;
@@ -283,7 +285,8 @@ BEGIN
                       ' (' || (c ->> 'reason') || ')', CASE WHEN (s ->> 'answered')::boolean THEN 'already' ELSE 'never' END);
     IF c ->> 'state' IN ('failed', 'expired') THEN
         verdict := 'note';
-        advice := format('It was not connected in time, perhaps. By SMS: SELECT pt621_sms(%s, %L).', s ->> 'id', c ->> 'kind');
+        advice := format('It was not connected in time, perhaps. By SMS: SELECT pt621_sms(%s, %L%s).', s ->> 'id', c ->> 'kind',
+                         ', ' || quote_literal(c ->> 'argument'));
     ELSIF c ->> 'state' = 'queued' THEN
         verdict := 'note';
         advice := 'It waits until the tracker connects, or the time has come: see the topic heard.';

@@ -36,22 +36,23 @@ AS $function$
     SELECT r.reason, r.advice
       FROM (VALUES
           (1, 'no record with check byte %', 'delta', NULL),
-          (2, 'delta %', 'delta', NULL),
+          (2, 'delta %', 'a delta that does not fit', 'Records are lost on the way, or bytes change: prefer TCP to UDP, or switch the deltas (Smart Report) off, if its manual says how.'),
           (3, 'quarantined:%', 'policy', NULL),
           (4, 'the tracker is not %', 'policy', NULL),
           (5, 'the peer is not in %', 'policy', NULL),
           (6, 'another connection %', 'policy', NULL),
           (7, 'frame verify byte %', 'a wrong check byte', 'Bytes change on the way: see what converts them there, or use another access point.'),
-          (8, 'frame %', 'a broken frame', 'Connections break in the middle of frames: see how good its reception is.'),
-          (9, 'a report has at least %', 'a record cut short', 'Connections break in the middle of records: see how good its reception is.'),
-          (10, 'photo chunk %', 'a broken piece of a photo', 'Connections break in the middle of photos: see how good its reception is.'),
-          (11, 'a piece of a photo %', 'a photo that is too large', 'Raise pt621.max_photo_size, or have it send smaller photos.'),
-          (12, 'more records %', 'too many records in a second', 'Have it report less often, or raise pt621.max_record_rate.'),
-          (13, 'no line end %', 'a line that is too long', 'See its bytes in pt621.frame: it may speak another protocol.'),
-          (14, 'not a record%', 'what is no record', 'See its bytes in pt621.frame: answers, debug texts, or another protocol.'),
-          (15, 'event code %', 'a code that is none', 'See its bytes in pt621.frame, and report what firmware sends them.'),
-          (16, 'id %', 'an id that is none', 'Give it an id of 1 to 20 digits or letters.'),
-          (17, '%', 'other reasons', 'See error and bytes in pt621.frame; the log of the server may say more.')) r (number, pattern, reason, advice)
+          (8, 'the sender, %', 'a text of another phone', 'If it is its own number, say so in pt621.device.phone.'),
+          (9, 'frame %', 'a broken frame', 'Connections break in the middle of frames: see how good its reception is.'),
+          (10, 'a report has at least %', 'a record cut short', 'Connections break in the middle of records: see how good its reception is.'),
+          (11, 'photo chunk %', 'a broken piece of a photo', 'Connections break in the middle of photos: see how good its reception is.'),
+          (12, 'a piece of a photo %', 'a photo that is too large', 'Raise pt621.max_photo_size, or have it send smaller photos.'),
+          (13, 'more records %', 'too many records in a second', 'Have it report less often, or raise pt621.max_record_rate.'),
+          (14, 'no line end %', 'a line that is too long', 'See its bytes in pt621.frame: it may speak another protocol.'),
+          (15, 'not a record%', 'what is no record', 'See its bytes in pt621.frame: answers, debug texts, or another protocol.'),
+          (16, 'event code %', 'a code that is none', 'See its bytes in pt621.frame, and report what firmware sends them.'),
+          (17, 'id %', 'an id that is none', 'Give it an id of 1 to 20 digits or letters.'),
+          (18, '%', 'other reasons', 'See error and bytes in pt621.frame; the log of the server may say more.')) r (number, pattern, reason, advice)
      WHERE error LIKE r.pattern
      ORDER BY r.number LIMIT 1
 $function$;
@@ -89,11 +90,12 @@ BEGIN
                    'photo_fault', (SELECT p.reason FROM pt621.photo p
                                     WHERE p.device_id = d.id AND p.announced_at >= low AND p.state = 'failed'
                                     ORDER BY p.id DESC LIMIT 1),
-                   'command', (SELECT jsonb_build_object('id', c.id, 'kind', c.kind, 'state', c.state, 'reason', c.reason,
+                   'command', (SELECT jsonb_build_object('id', c.id, 'kind', c.kind, 'argument', c.argument, 'state', c.state, 'reason', c.reason,
                                                          'transport', c.transport, 'at', c.requested_at)
                                  FROM pt621.command c WHERE c.device_id = d.id ORDER BY c.id DESC LIMIT 1),
                    'answered', EXISTS (SELECT FROM pt621.command c WHERE c.device_id = d.id AND c.state = 'answered'),
-                   'calibration', (SELECT jsonb_object_agg(c.name, c.channel) FROM pt621.calibration c
+                   -- Of two of one name the later one, as for pt621_sensor().
+                   'calibration', (SELECT jsonb_object_agg(c.name, c.channel ORDER BY lower(c.valid) NULLS FIRST, c.id) FROM pt621.calibration c
                                     WHERE c.device_id = d.id AND c.valid @> now()))
           FROM pt621.device d
           LEFT JOIN pt621.device_state s ON s.device_id = d.id
@@ -162,7 +164,9 @@ BEGIN
             SELECT f.received_at, f.transport, substr(f.bytes, 1, 2) = '\xbffb' AS framed,
                    coalesce(f.record, CASE WHEN substr(f.bytes, 1, 2) = '\xbffb' THEN substr(f.bytes, 6) ELSE f.bytes END) AS text
               FROM pt621.frame f
-             WHERE f.device_id = device AND f.received_at >= low AND f.error IS NULL AND f.transport <> 'replay'
+             WHERE f.device_id = device AND f.received_at >= low AND f.error IS NULL AND f.transport NOT IN ('replay', 'sms')
+               -- No pieces of photos, of which there may be thousands.
+               AND substr(f.bytes, CASE WHEN substr(f.bytes, 1, 2) = '\xbffb' THEN 6 ELSE 1 END, 4) <> '$PHD'
              ORDER BY f.received_at DESC, f.seq DESC
              LIMIT 200),
         record AS MATERIALIZED (
@@ -191,15 +195,15 @@ AS $function$
 BEGIN
     RETURN (
         WITH fix AS MATERIALIZED (
-            SELECT p.fix_time, p.received_at, p.valid, p.stored, p.quality, p.satellites, p.odometer_m, p.speed_kmh, p.outputs,
-                   p.geom::point AS at, p.speed_kmh >= 5 AND p.valid AS moves, row_number() OVER w AS n
+            SELECT p.fix_time, p.valid, p.stored, p.quality, p.satellites, p.odometer_m, p.outputs, p.geom::point AS at,
+                   p.valid AND p.quality & 32768 = 0 AS placed, p.speed_kmh >= 5 AND p.valid AS moves, row_number() OVER w AS n
               FROM pt621.position p
              WHERE p.device_id = device AND p.fix_time >= low AND p.code <> 'SMS'
             WINDOW w AS (ORDER BY p.fix_time, p.code COLLATE "C", p.digest)),
         step AS (
             SELECT extract(epoch FROM f.fix_time - lag(f.fix_time) OVER w) AS pause, f.moves AND lag(f.moves) OVER w AS moves, f.moves AS driven,
                    f.odometer_m - lag(f.odometer_m) OVER w AS counted,
-                   CASE WHEN f.valid AND lag(f.valid) OVER w AND f.quality & 32768 = 0
+                   CASE WHEN f.placed AND lag(f.placed) OVER w
                         THEN 111195 * sqrt((f.at[1] - (lag(f.at) OVER w)[1]) ^ 2
                                            + (least(abs(f.at[0] - (lag(f.at) OVER w)[0]), 360 - abs(f.at[0] - (lag(f.at) OVER w)[0]))
                                               * cosd((f.at[1])::double precision)) ^ 2) END AS metres

@@ -15,7 +15,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'pt621_stat_worker'
 LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED COST 10 ROWS 3;
 COMMENT ON FUNCTION @extschema@.pt621_stat_worker() IS
-'the workers of this cluster: state (starting, closed, open, paused, draining) and the reason for it, the port, and counters since the worker started or pt621_stat_reset(); commit_latency: transactions that took less than 1, 2, 4, ... 32768 ms, and longer';
+'the workers of this cluster: state (starting, closed, open, paused, draining) and the reason for it, the port, and counters since the worker started or pt621_stat_reset(); commit_latency: transactions that took less than 1, 2, 4, ... 32768 ms, and longer; no row in a server that does not preload pt621';
 
 CREATE FUNCTION @extschema@.pt621_stat_connection(
     OUT conn bigint, OUT worker integer, OUT transport text, OUT peer inet,

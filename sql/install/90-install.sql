@@ -76,6 +76,7 @@ BEGIN
                              'pt621_driver_turns',
                              'pt621_hours_of_week',
                              'pt621_hours_between',
+                             'pt621_local_moment',
                              'pt621_maintenance_use',
                              'pt621_maintenance_progress',
                              'pt621_simplify_wkb',

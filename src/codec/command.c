@@ -319,7 +319,7 @@ write_text(const Kind *kind, Argument argument, Pt621Command *command)
 _Static_assert(PT621_COMMAND_MAX == 160, "the texts say so");
 
 #define NOTHING		"no argument"
-#define ENGINE		"nothing for output 1, or the number of the output, 1 to 9"
+#define ENGINE		"its output, 1 to 9, or nothing for output 1; as an order nothing: device.engine_output says which"
 
 static const Kind kinds[] =
 {

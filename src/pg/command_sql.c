@@ -117,9 +117,17 @@ pt621_command_answered_sql(PG_FUNCTION_ARGS)
 												VARSIZE_ANY_EXHDR(line)));
 }
 
+/* A clock may be ahead by so much; what is later tells nothing of now. */
+#define CLOCK_AHEAD		(60 * USECS_PER_SEC)
+
 PG_FUNCTION_INFO_V1(pt621_too_fast);
 
-/* pt621_too_fast(fix_time, speed_kmh): whether the last fix forbids to cut the engine. */
+/*
+ * pt621_too_fast(fix_time, speed_kmh): whether the last fix forbids to cut the engine.
+ *
+ * One from the future stays the last one for long, whatever the vehicle does
+ * meanwhile.
+ */
 Datum
 pt621_too_fast(PG_FUNCTION_ARGS)
 {
@@ -128,7 +136,7 @@ pt621_too_fast(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0) ||
 		PG_GETARG_TIMESTAMPTZ(0) < now - (int64) setting_engine_cut_fresh * USECS_PER_SEC)
 		PG_RETURN_BOOL(false);
-	if (PG_ARGISNULL(1))
+	if (PG_ARGISNULL(1) || PG_GETARG_TIMESTAMPTZ(0) > now + CLOCK_AHEAD)
 		PG_RETURN_BOOL(true);
 	/* Written so that NaN is too fast. */
 	PG_RETURN_BOOL(!(PG_GETARG_FLOAT4(1) <= setting_engine_cut_speed));

@@ -157,19 +157,24 @@ put_slot(Row *row, int number, WorkerSlot *slot)
 
 PG_FUNCTION_INFO_V1(pt621_stat_worker);
 
-/* pt621_stat_worker(): one row per running worker. */
+/*
+ * pt621_stat_worker(): one row per running worker; none in a server without them,
+ * so that functions may ask.
+ */
 Datum
 pt621_stat_worker(PG_FUNCTION_ARGS)
 {
 	RowSink		sink;
-	SharedState *copy = palloc(sizeof(SharedState));
+	SharedState *copy;
 
-	shared_require();
+	row_sink_open(&sink, fcinfo, STAT_COLUMNS, -1);
+	if (shared_state == NULL)
+		return (Datum) 0;
 	/* Copied, so that no allocation happens under the lock. */
+	copy = palloc(sizeof(SharedState));
 	LWLockAcquire(shared_lock, LW_SHARED);
 	memcpy(copy, shared_state, sizeof(SharedState));
 	LWLockRelease(shared_lock);
-	row_sink_open(&sink, fcinfo, STAT_COLUMNS, -1);
 	for (int i = 0; i < SLOTS; i++)
 	{
 		if (copy->slot[i].pid == 0)

@@ -194,6 +194,33 @@ order('1006', q{'engine_cut'});
 is(PT621::heard($car), '#OPC1,1', 'a fix that is not fresh keeps nothing from being cut');
 $node->configure('pt621.engine_cut_fresh' => undef);
 
+# What says nothing of the speed of now does not allow a cut; how fast is too fast is a setting.
+sub last_fix
+{
+	my ($after, $speed) = @_;
+
+	psql("SET ROLE pt621; UPDATE pt621.device_state SET fix_time = now() + interval '$after', speed_kmh = $speed WHERE device_id = (SELECT id FROM pt621.device WHERE ident = '1006')");
+}
+
+last_fix('0 s', 'NULL');
+refused(q{'engine_cut'}, qr/says nothing of its speed/, 'a fresh fix without a speed lets nothing be cut');
+last_fix('2 hours', 0);
+refused(q{'engine_cut'}, qr/says nothing of now: its clock is fast/, '... nor one from the future');
+refused(q{'output', '1,on'}, qr/must not be cut now/, '... by whatever kind');
+last_fix('30 s', 0);
+order('1006', q{'engine_cut'});
+is(PT621::heard($car), '#OPC1,1', '... but clocks need not agree to the second');
+last_fix('0 s', 15);
+is(psql(q{SELECT pt621_sms(id, 'engine_cut') FROM pt621.device WHERE ident = '1006'}), '000000OPC1,1', 'a slow one is cut, by SMS too');
+$node->configure('pt621.engine_cut_speed' => 10);
+$node->settle;
+refused(q{'engine_cut'}, qr/says 15.0 km\/h/, '... until it is fast by the setting');
+refused(q{'version'}, qr/^$/, '... which is for nothing else');
+is(PT621::heard($car), '#VER', '... as the tracker hears');
+$node->psql('postgres', q{SELECT pt621_sms(id, 'engine_cut') FROM pt621.device WHERE ident = '1006'}, stderr => \my $sms);
+like($sms, qr/must not be cut now/, '... nor by SMS');
+$node->configure('pt621.engine_cut_speed' => undef);
+
 # ---------------------------------------------------------------------------
 # Orders that triggers give
 # ---------------------------------------------------------------------------

@@ -29,6 +29,15 @@ sub answer
 	return $stderr =~ /ERROR:  (.*)/ ? $1 : $stdout;
 }
 
+sub hint
+{
+	my ($who, $sql) = @_;
+	my $stderr = '';
+
+	$node->psql('postgres', $sql, extra_params => [ '-U', $who ], stderr => \$stderr);
+	return $stderr =~ /HINT:  (.*)/ ? $1 : '';
+}
+
 sub tells
 {
 	my ($who, $sql, $expected, $name) = @_;
@@ -49,7 +58,15 @@ tells('dora', q{INSERT INTO pt621.command (device_id, kind, argument) VALUES (1,
 tells('dora', q{INSERT INTO pt621.command (device_id, kind) VALUES (1, 'photo'), (1, 'no such kind')}, 'there is no command of kind "no such kind"', 'no such kind');
 tells('dora', q{SELECT pt621_send(1, 'output', '2,on') > 0}, 't', 'an output is switched');
 tells('dora', q{SELECT pt621_send(1, 'output', '1,on')}, 'permission denied to cut an engine', 'but not the engine\'s');
-tells('dora', q{SELECT pt621_sms(1, 'output', '1,on')}, 'permission denied to cut an engine', 'nor by SMS');
+# The password opens every command.
+tells('dora', q{SELECT pt621_sms(1, 'photo')}, 'permission denied for function pt621_sms', 'nothing by SMS');
+tells('dora', q{SELECT pt621_sms_password(1)}, 'permission denied for function pt621_sms_password', 'nor the password');
+tells('dora', q{SELECT * FROM pt621.device_secret}, 'permission denied for table device_secret', 'nor where it is');
+$node->safe_psql('postgres', q{
+	GRANT EXECUTE ON FUNCTION pt621_sms, pt621_sms_password TO dora;
+	GRANT SELECT ON pt621.device_secret TO dora;
+	GRANT INSERT (transport) ON pt621.command TO dora});
+tells('dora', q{SELECT pt621_sms(1, 'output', '1,on')}, 'permission denied to cut an engine', 'with those rights the kinds are what they are');
 tells('dora', q{SELECT pt621_sms(1, 'output', '2,on')}, '000000OPC2,1', 'others by SMS');
 tells('dora', q{SELECT pt621_sms(3, 'output', '2,on')}, '314159OPC2,1', 'with the password of the tracker');
 tells('dora', q{SELECT pt621_send(1, 'photo', force => true)}, 'permission denied to cut an engine whatever the speed', 'force is a right of its own');
@@ -70,6 +87,28 @@ tells('dora', "SELECT pt621_send(1, 'text', $_->[0])", qr/^invalid argument of c
 	[ q{''}, 'nothing' ],
 	[ q{NULL}, 'NULL' ],
 	[ q{'Grüße'}, 'other letters' ]);
+
+# The engine is restored by those who may cut or restore, by whatever kind; nobody else
+# takes a cut back by a newer order.
+my $cut = $node->safe_psql('postgres', q{SELECT pt621_send(2, 'engine_cut')});
+
+foreach my $what (q{'output', '1,off'}, q{'text', 'OPC1,0'}, q{'text', 'opc1,0'})
+{
+	tells('dora', "SELECT pt621_send(2, $what)", 'permission denied to restore an engine', "nobody restores one by $what without a right");
+}
+tells('postgres', "SELECT state FROM pt621.command WHERE id = $cut", 'queued', 'and the cut of another stays');
+tells('dora', q{SELECT pt621_send(2, 'output', '2,off') > 0}, 't', 'other outputs are switched off');
+$node->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION pt621_may_send_forced TO dora');
+is(hint('dora', q{SELECT pt621_send(2, 'output', '1,on', force => true)}), 'GRANT EXECUTE ON FUNCTION public.pt621_may_send_engine_cut() TO dora;',
+	'dora: the hint is about the right that is missing');
+foreach my $right (qw(engine_restore engine_cut))
+{
+	$node->safe_psql('postgres', "GRANT EXECUTE ON FUNCTION pt621_may_send_$right TO dora");
+	tells('dora', q{SELECT pt621_send(2, 'output', '1,off') > 0}, 't', "the right to $right is enough");
+	tells('postgres', "SELECT state FROM pt621.command WHERE id = $cut", 'cancelled', 'and takes the cut back');
+	$node->safe_psql('postgres', "REVOKE EXECUTE ON FUNCTION pt621_may_send_$right FROM dora");
+}
+$node->safe_psql('postgres', 'REVOKE EXECUTE ON FUNCTION pt621_may_send_forced FROM dora');
 
 # ---------------------------------------------------------------------------
 # Trackers

@@ -168,5 +168,14 @@ foreach my $text ('SOS! http://maps.google.com/?q=52.5165,13.3777', q{it's $(id)
 }
 is($node->safe_psql('fleet', q{SELECT ST_AsText(geom) FROM pt621.position WHERE code = 'SMS'}), 'POINT(13.3777 52.5165)', 'with its place');
 
+# -------------------------------------------------------- without a listener --
+
+is($node->safe_psql('fleet', 'SELECT count(*) FROM pt621_stat_worker()'), '0', 'no worker runs, which is no error');
+is($node->safe_psql('fleet', q{SELECT verdict, finding FROM pt621_check((SELECT id FROM pt621.device WHERE ident = '1001'), '100 years') WHERE topic = 'deltas'}),
+	'ok|0 of 1 deltas found no base', 'what was heard by a relay can be checked');
+$node->safe_psql('fleet', q{INSERT INTO pt621.device (ident) VALUES ('1009')});
+like($node->safe_psql('fleet', q{SELECT advice FROM pt621_check((SELECT id FROM pt621.device WHERE ident = '1009')) WHERE topic = 'heard'}),
+	qr/^No listener runs in this server/, '... and that no listener runs is said');
+
 $node->stop;
 done_testing();
