@@ -5,7 +5,7 @@ RETURNS text
 AS 'MODULE_PATHNAME', 'pt621_installation'
 LANGUAGE C STABLE PARALLEL SAFE COST 1;
 COMMENT ON FUNCTION @extschema@.pt621_installation() IS
-'internal: names this cluster, database and installation of the extension; a restored copy has another name';
+'internal: names this cluster, database and installation of the extension; a copy by pg_dump or CREATE DATABASE has another name, one of the whole cluster has not';
 
 CREATE FUNCTION @extschema@.pt621_closed_reason()
 RETURNS text
