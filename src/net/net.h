@@ -166,7 +166,8 @@ extern void net_conn_close(NetConn *conn);
 
 /*
  * Hands over what the kernel holds of a connection, then ends it: `closed`
- * follows with NET_CLOSED_BY_PEER.  What the peer sends later may come too.
+ * follows with NET_CLOSED_BY_PEER.  Of what the peer sends later no more comes than
+ * the last read brings, however long it goes on.
  */
 extern void net_conn_finish(NetConn *conn);
 

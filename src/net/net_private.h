@@ -40,6 +40,8 @@ struct NetConn
 	NetCloseReason reason;
 	int			error;
 	size_t		owed;			/* of what the kernel held when draining began */
+	bool		finishing;		/* it ends when the kernel has no more, or: */
+	size_t		left;			/* when so much is read, which the kernel held then */
 	NetConn    *prev;
 	NetConn    *next;
 };

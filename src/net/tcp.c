@@ -92,16 +92,19 @@ net_conn_close(NetConn *conn)
 }
 
 /*
- * Ends a connection once the kernel's buffer is empty.
+ * Ends a connection once what the kernel holds of it is read.
  */
 void
 net_conn_finish(NetConn *conn)
 {
 	uv_os_fd_t	fd;
 
-	if (conn->closing)
+	if (conn->closing || conn->finishing)
 		return;
 	net_conn_pause(conn, false);
+	/* Linux goes on to take what the peer sends: that does not count. */
+	conn->finishing = true;
+	conn->left = net_unread(conn);
 	/* Reading goes on until the buffer is empty and then meets an end of stream;
 	 * where the peer has reset the connection, it meets that. */
 	if (uv_fileno((const uv_handle_t *) &conn->tcp, &fd) == 0)
@@ -146,8 +149,15 @@ on_conn_read(uv_stream_t *uv, ssize_t size, const uv_buf_t *buffer)
 	server->worked = true;
 	if (size > 0)
 	{
+		/* Settled first: the owner may ask for the end in `bytes`, too. */
+		bool		last = conn->finishing && (size_t) size >= conn->left;
+
+		if (conn->finishing && !last)
+			conn->left -= (size_t) size;
 		net_pay(server, &conn->owed, (size_t) size);
 		server->handlers.bytes(server->arg, conn->handle, (uint8_t *) buffer->base, (size_t) size);
+		if (last)
+			net_conn_end(conn, NET_CLOSED_BY_PEER, 0);
 	}
 	else if (size == UV_EOF)
 		net_conn_end(conn, NET_CLOSED_BY_PEER, 0);

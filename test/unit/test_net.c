@@ -612,6 +612,37 @@ test_finish_reset(void)
 	}
 }
 
+/* One that never stops sending is read as far as it had come, and then ends. */
+static void
+test_finish_busy(void)
+{
+	static Owner owner;
+	int			port = start(&owner, NULL);
+	int			fd = client(SOCK_STREAM, port);
+	size_t		sent = 0;
+	size_t		held;
+	int			turns = 0;
+
+	PUMP_UNTIL(&owner, owner.opened == 1);
+	owner.limit = 0;
+	PUMP_UNTIL(&owner, (send_pattern(fd, &sent, 100 * 1024), net_server_unread(owner.server) > 16384));
+	held = net_server_unread(owner.server);
+	net_conn_finish(owner.peers[0].conn);
+	owner.limit = SIZE_MAX;
+	while (!owner.peers[0].closed && turns++ < 1000)
+	{
+		send_pattern(fd, &sent, SIZE_MAX);
+		step(&owner);
+	}
+	is_int(owner.peers[0].closed, 1, "finishing one that never stops sending ends it");
+	is_int(owner.peers[0].reason, NET_CLOSED_BY_PEER, "as any that is finished");
+	ok(owner.peers[0].size >= held && owner.peers[0].size <= held + NET_READ_SIZE,
+	   "what had come is read, and one read more at most: %zu of %zu", owner.peers[0].size, held);
+	ok(is_pattern(owner.peers[0].got, owner.peers[0].size), "and is whole");
+	close(fd);
+	finish(&owner, "finish of a busy connection");
+}
+
 static void
 test_no_descriptors(void)
 {
@@ -694,6 +725,7 @@ main(void)
 		test_drain_datagrams();
 		test_drain_paused();
 		test_finish_reset();
+		test_finish_busy();
 		test_no_descriptors();
 	}
 	return done_testing();
