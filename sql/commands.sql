@@ -106,3 +106,7 @@ ALTER TABLE pt621.command DROP COLUMN later, DROP COLUMN ticket;
 DROP OWNED BY regress_pt621_commands;
 DROP ROLE regress_pt621_commands;
 TRUNCATE pt621.device, pt621.device_version, pt621.command, pt621.command_log;
+
+-- A line that repeats a command says more than one that names it.
+SELECT wire, line, pt621_command_answered(wire, line)
+  FROM (VALUES ('OPC1,1', 'OPC1,0 OK'), ('OPC1,0', 'OPC1,0 OK'), ('OPC1,1', 'OPC1,10'), ('RST', 'RST1 OK'), ('RST1', 'RST1 OK')) AS c (wire, line);

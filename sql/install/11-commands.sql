@@ -22,8 +22,8 @@ COMMENT ON FUNCTION @extschema@.pt621_command_may_switch(text, integer) IS
 'internal: whether a command''s text, with or without # and line end, may switch this output on (0: any); true wherever OPC stands in it and it is not certain that it does not; an error when output is negative';
 
 CREATE FUNCTION @extschema@.pt621_command_answered(wire text, line text)
-RETURNS boolean
+RETURNS integer
 AS 'MODULE_PATHNAME', 'pt621_command_answered_sql'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1;
 COMMENT ON FUNCTION @extschema@.pt621_command_answered(text, text) IS
-'internal: whether a line that is no record names the mnemonic of a command''s text, in any case and as a word';
+'internal: how a line that is no record speaks of a command, in any case and as words: 2 = it has the whole text, 1 = the mnemonic, 0 = neither';

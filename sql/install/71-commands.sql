@@ -322,7 +322,8 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    -- By name where the line names one; else the one that waits longest.  One that
+    -- The one whose text the line repeats; else one that it names; else the one that
+    -- waits longest.  None is answered by what was received before it was sent.  One that
     -- somebody else holds is not waited for, or all storing would: the archive has
     -- the line.
     UPDATE pt621.command c
@@ -336,7 +337,8 @@ BEGIN
                       AND q.conn IS NOT DISTINCT FROM by_conn
                       AND q.state IN ('sending', 'sent', 'answered')
                       AND q.sent_at > pt621_take_answer.received_at - make_interval(secs => seconds)
-                      AND (NOT named OR @extschema@.pt621_command_answered(q.wire, line))
+                      AND q.sent_at <= pt621_take_answer.received_at
+                      AND (NOT named OR @extschema@.pt621_command_answered(q.wire, line) > 0)
                     ORDER BY @extschema@.pt621_command_answered(q.wire, line) DESC, q.answer IS NULL DESC,
                              CASE WHEN q.answer IS NULL THEN q.id ELSE -q.id END
                     LIMIT 1) FOR UPDATE SKIP LOCKED)
@@ -344,7 +346,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION @extschema@.pt621_take_answer(integer, bigint, text, timestamptz, integer, boolean) IS
-'internal: adds a line to the answer of the command that it is for: one sent by this connection (NULL: by SMS) so many seconds before, at most; named: only to one that it names';
+'internal: adds a line to the answer of the command that it is for: one sent by this connection (NULL: by SMS) before the line came, and so many seconds before at most; named: only to one that it names';
 
 -- Few rows at any time, found by partial indexes.  What others hold is for the next
 -- call: it does not wait.

@@ -39,6 +39,12 @@ is_letter(char byte)
 	return byte >= 'a' && byte <= 'z';
 }
 
+static bool
+is_word_byte(char byte)
+{
+	return is_letter(byte) || (byte >= '0' && byte <= '9');
+}
+
 /* How many letters a text begins with. */
 static size_t
 count_letters(const char *text, size_t size)
@@ -84,40 +90,44 @@ pt621_command_may_switch(const char *text, size_t size, uint32_t output)
 	return command.on && (output == 0 || output == command.output);
 }
 
-size_t
-pt621_command_mnemonic(const char *text, size_t size)
+/* Tells whether a text that was found in a line, of so many bytes, ends there. */
+static bool
+ends_word(const char *at, size_t size, const char *end)
 {
-	size_t		letters;
-
-	strip(&text, &size);
-	letters = count_letters(text, size);
-	return letters < MNEMONIC_MAX ? letters : MNEMONIC_MAX;
+	return at + size == end ||
+		!(is_word_byte(at[size - 1]) && is_word_byte(at[size]));
 }
 
-bool
-pt621_command_is_answered_by(const char *text, size_t size,
-							 const uint8_t *line, size_t line_size)
+Pt621Answer
+pt621_command_answer(const char *text, size_t size, const uint8_t *line, size_t line_size)
 {
 	const char *start = (const char *) line;
 	const char *end = start + line_size;
 	const char *at = start;
-	size_t		mnemonic = pt621_command_mnemonic(text, size);
+	Pt621Answer answer = PT621_ANSWER_NONE;
 	size_t		run;
+	size_t		mnemonic;
 
 	strip(&text, &size);
 	/* An echo of SALIN1111 has SAL within more letters, the ones that were sent. */
 	run = count_letters(text, size);
+	mnemonic = run < MNEMONIC_MAX ? run : MNEMONIC_MAX;
 	if (mnemonic == 0 || line_size == 0)
-		return false;
-	while ((at = command_find(at, (size_t) (end - at), text, mnemonic)) != NULL)
+		return PT621_ANSWER_NONE;
+	for (; (at = command_find(at, (size_t) (end - at), text, mnemonic)) != NULL; at++)
 	{
-		size_t		letters = count_letters(at, (size_t) (end - at));
+		size_t		left = (size_t) (end - at);
+		size_t		letters;
 
-		if ((at == start || !is_letter(at[-1])) &&
-			(letters == mnemonic ||
-			 (letters == run && command_find(at, run, text, run) == at)))
-			return true;
-		at++;
+		if (at > start && is_letter(at[-1]))
+			continue;
+		/* One letter more than were sent is enough to tell. */
+		letters = count_letters(at, left < run + 1 ? left : run + 1);
+		if (letters != mnemonic && (letters != run || !command_same(at, text, run)))
+			continue;
+		if (left >= size && command_same(at, text, size) && ends_word(at, size, end))
+			return PT621_ANSWER_ECHO;
+		answer = PT621_ANSWER_NAMED;
 	}
-	return false;
+	return answer;
 }

@@ -482,15 +482,21 @@ extern size_t pt621_photo_request(uint32_t offset, uint32_t count, uint8_t *out)
 extern bool pt621_command_may_switch(const char *text, size_t size,
 									 uint32_t output);
 
-/* Gives how many bytes a command's mnemonic has, behind its '#': letters, 0 to 3. */
-extern size_t pt621_command_mnemonic(const char *text, size_t size);
+/* How a line speaks of a command; the more, the better. */
+typedef enum Pt621Answer
+{
+	PT621_ANSWER_NONE = 0,		/* it does not */
+	PT621_ANSWER_NAMED,			/* by its mnemonic, the letters behind its '#',
+								 * three at most */
+	PT621_ANSWER_ECHO			/* by its whole text */
+} Pt621Answer;
 
 /*
- * Tells whether a line names a command's mnemonic, in any case and as a word; no
- * more is known of answers (protocol 9).  To be asked of lines that are no
- * records: the code of an alarm may be the mnemonic of a command.
+ * Tells how a line speaks of a command, in any case and as a word; no more is known
+ * of answers (protocol 9).  To be asked of lines that are no records: the code of an
+ * alarm may be the mnemonic of a command.
  */
-extern bool pt621_command_is_answered_by(const char *text, size_t size,
-										 const uint8_t *line, size_t line_size);
+extern Pt621Answer pt621_command_answer(const char *text, size_t size,
+										const uint8_t *line, size_t line_size);
 
 #endif							/* PT621_CODEC_H */

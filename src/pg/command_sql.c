@@ -105,16 +105,16 @@ pt621_command_may_switch_sql(PG_FUNCTION_ARGS)
 
 PG_FUNCTION_INFO_V1(pt621_command_answered_sql);
 
-/* pt621_command_answered(wire, line): whether the line speaks of the command. */
+/* pt621_command_answered(wire, line): how the line speaks of the command. */
 Datum
 pt621_command_answered_sql(PG_FUNCTION_ARGS)
 {
 	text	   *wire = PG_GETARG_TEXT_PP(0);
 	text	   *line = PG_GETARG_TEXT_PP(1);
 
-	PG_RETURN_BOOL(pt621_command_is_answered_by(VARDATA_ANY(wire), VARSIZE_ANY_EXHDR(wire),
-												(const uint8_t *) VARDATA_ANY(line),
-												VARSIZE_ANY_EXHDR(line)));
+	PG_RETURN_INT32(pt621_command_answer(VARDATA_ANY(wire), VARSIZE_ANY_EXHDR(wire),
+										 (const uint8_t *) VARDATA_ANY(line),
+										 VARSIZE_ANY_EXHDR(line)));
 }
 
 /* A clock may be ahead by so much; what is later tells nothing of now. */

@@ -359,5 +359,33 @@ is(psql(q{SELECT pt621_sms(id, 'output', '2,off') FROM pt621.device WHERE ident 
 	'the text of an SMS has the password');
 is(psql(q{SELECT count(*), min(state), max(transport) FROM pt621.command WHERE wire = 'OPC2,0'}), '2|sent|sms', '... and it is written down that it was given away');
 
+# ---------------------------------------------------------------------------
+# Which command a line answers
+# ---------------------------------------------------------------------------
+
+psql(q{INSERT INTO pt621.device (ident, phone) VALUES ('1007', '+491707')});
+my $two = comes('1007');
+my $on = order('1007', q{'output', '3,on'});
+
+is(PT621::heard($two), '#OPC3,1', 'an output is switched on');
+my $off = order('1007', q{'output', '3,off'});
+
+is(PT621::heard($two), '#OPC3,0', '... and off again, before the tracker has answered');
+$node->becomes("SELECT string_agg(state, ' ' ORDER BY id) FROM pt621.command WHERE id IN ($on, $off)", 'sent sent', '... which the rows say');
+PT621::put($two, "OPC3,0 OK\r\n");
+$node->becomes("SELECT string_agg(concat_ws(' ', state, array_to_string(answer, '|')), ', ' ORDER BY id) FROM pt621.command WHERE id IN ($on, $off)",
+	'sent, answered OPC3,0 OK', 'a line that repeats a command answers that one, though an older one of its name waits');
+PT621::put($two, "OPC3,0 OK\r\nOPC3,1 OK\r\n");
+$node->becomes("SELECT string_agg(concat_ws(' ', state, array_to_string(answer, '|')), ', ' ORDER BY id) FROM pt621.command WHERE id IN ($on, $off)",
+	'answered OPC3,1 OK, answered OPC3,0 OK|OPC3,0 OK', '... and if it comes once more');
+
+# A gateway gives a text that it had before the second command was given away.
+psql(q{SELECT pt621_sms(id, 'position') FROM pt621.device WHERE ident = '1007'});
+psql(q{SELECT pt621_sms(id, 'version') FROM pt621.device WHERE ident = '1007'});
+psql(q{SELECT pt621_ingest_text('+491707', 'VER 621', (SELECT sent_at FROM pt621.command WHERE wire = 'RCP' AND transport = 'sms'))});
+is(psql(q{SELECT string_agg(concat_ws(' ', wire, state, array_to_string(answer, '|')), ', ' ORDER BY c.id) FROM pt621.command c
+	JOIN pt621.device d ON d.id = device_id WHERE d.ident = '1007' AND transport = 'sms'}),
+	'RCP answered VER 621, VER sent', 'what was received before a command was sent is no answer to it, whatever it names');
+
 $node->stop;
 done_testing();

@@ -34,16 +34,16 @@ may_switch(const char *text, size_t size, uint32_t output)
 	return may;
 }
 
-static bool
-is_answered(const char *text, const char *line)
+static Pt621Answer
+answer(const char *text, const char *line)
 {
 	char	   *copy = copy_of(text, strlen(text));
 	char	   *said = copy_of(line, strlen(line));
-	bool		answered = pt621_command_is_answered_by(copy, strlen(text), (const uint8_t *) said, strlen(line));
+	Pt621Answer how = pt621_command_answer(copy, strlen(text), (const uint8_t *) said, strlen(line));
 
 	free(copy);
 	free(said);
-	return answered;
+	return how;
 }
 
 static const struct
@@ -118,75 +118,71 @@ test_may_switch(void)
 	}
 }
 
-static void
-test_mnemonic(void)
+static const struct
 {
-	static const struct
-	{
-		const char *text;
-		size_t		size;
-	}			texts[] =
-	{
-		{"VER", 3}, {"OPC1,1", 3}, {"SALIN111", 3}, {"AN1'#VER,',1,'#VER'", 2}, {"AD11 5", 2},
-		{"#PTI300\r\n", 3}, {"", 0}, {"#", 0}, {" VER", 0}, {"123456VER", 0}, {"x", 1}, {"tmz-5", 3}
-	};
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-	{
-		char	   *copy = copy_of(texts[i].text, strlen(texts[i].text));
-
-		is_int((long long) pt621_command_mnemonic(copy, strlen(texts[i].text)), (long long) texts[i].size,
-			   "letters of mnemonic number %zu", i);
-		free(copy);
-	}
-}
+	const char *text;
+	const char *line;
+	Pt621Answer how;
+}			answers[] =
+{
+	{"VER", "VER", PT621_ANSWER_ECHO},
+	{"VER", "VER:502-V1.3", PT621_ANSWER_ECHO},
+	{"VER", "ver 502", PT621_ANSWER_ECHO},
+	{"VER", "502,VER", PT621_ANSWER_ECHO},
+	{"VER", "510VER2", PT621_ANSWER_NAMED},
+	{"VER", "510VER2 VER", PT621_ANSWER_ECHO},
+	{"VER", "$VER,OK\r\n", PT621_ANSWER_ECHO},
+	{"VER", "never", PT621_ANSWER_NONE},
+	{"VER", "VERSION", PT621_ANSWER_NONE},
+	{"VER", "OVER", PT621_ANSWER_NONE},
+	{"VER", "never VER", PT621_ANSWER_ECHO},
+	{"VER", "VE", PT621_ANSWER_NONE},
+	{"VER", "", PT621_ANSWER_NONE},
+	{"VER", "OK", PT621_ANSWER_NONE},
+	{"VER", "VVER VER", PT621_ANSWER_ECHO},
+	{"#VER\r\n", "VER", PT621_ANSWER_ECHO},
+	{"ver", "VER", PT621_ANSWER_ECHO},
+	{"OPC1,1", "OPC1,1 OK", PT621_ANSWER_ECHO},
+	{"#OPC1,1\r\n", "ok: opc1,1", PT621_ANSWER_ECHO},
+	{"OPC1,1", "OPC1,0", PT621_ANSWER_NAMED},
+	{"OPC1,1", "OPC1,0 OPC1,1", PT621_ANSWER_ECHO},
+	{"OPC1,1", "OPC1,10", PT621_ANSWER_NAMED},
+	{"OPC1,1", "OPC1,1a", PT621_ANSWER_NAMED},
+	{"OPC1,1", "OPC1,", PT621_ANSWER_NAMED},
+	{"OPC1,1", "123456OPC1,1", PT621_ANSWER_ECHO},
+	{"OPC1,1", "xOPC1,1", PT621_ANSWER_NONE},
+	{"PTI300", "SET PTI OK", PT621_ANSWER_NAMED},
+	{"PTI30", "PTI300", PT621_ANSWER_NAMED},
+	{"RST", "RST1", PT621_ANSWER_NAMED},
+	{"RST1", "RST1", PT621_ANSWER_ECHO},
+	{"SALIN1111", "SAL OK", PT621_ANSWER_NAMED},
+	{"SALIN1111", "SALIN1111 OK", PT621_ANSWER_ECHO},
+	{"SALIN1111", "SALIN1 OK", PT621_ANSWER_NAMED},
+	{"SALIN1111", "SALIU1111", PT621_ANSWER_NONE},
+	{"SALIN1111", "SALI", PT621_ANSWER_NONE},
+	{"SALIN1111", "SALINX1111", PT621_ANSWER_NONE},
+	{"SALIN1111", "XSALIN1111", PT621_ANSWER_NONE},
+	{"AN1'#VER,',1,'#VER'", "AN1 OK", PT621_ANSWER_NAMED},
+	{"AN1'#VER,',1,'#VER'", "AN1'#VER,',1,'#VER'OK", PT621_ANSWER_ECHO},
+	{"AN1'#VER,',1,'#VER'", "WANT", PT621_ANSWER_NONE},
+	{"AD11 5", "AD OK", PT621_ANSWER_NAMED},
+	{"tmz-5", "TMZ", PT621_ANSWER_NAMED},
+	{"x", "X", PT621_ANSWER_ECHO},
+	{" VER", "VER", PT621_ANSWER_NONE},
+	{"123456VER", "VER", PT621_ANSWER_NONE},
+	{"", "VER", PT621_ANSWER_NONE},
+	{"123", "123", PT621_ANSWER_NONE},
+	{"#", "#", PT621_ANSWER_NONE},
+};
 
 static void
 test_answers(void)
 {
-	static const struct
-	{
-		const char *text;
-		const char *line;
-		bool		answered;
-	}			lines[] =
-	{
-		{"VER", "VER", true},
-		{"VER", "VER:502-V1.3", true},
-		{"VER", "ver 502", true},
-		{"VER", "502,VER", true},
-		{"VER", "510VER2", true},
-		{"VER", "$VER,OK\r\n", true},
-		{"VER", "never", false},
-		{"VER", "VERSION", false},
-		{"VER", "OVER", false},
-		{"VER", "never VER", true},
-		{"VER", "VE", false},
-		{"VER", "", false},
-		{"VER", "OK", false},
-		{"VER", "VVER VER", true},
-		{"#VER\r\n", "VER", true},
-		{"ver", "VER", true},
-		{"OPC1,1", "OPC1,1 OK", true},
-		{"OPC1,1", "OPC1,0", true},
-		{"PTI300", "SET PTI OK", true},
-		{"SALIN1111", "SAL OK", true},
-		{"SALIN1111", "SALIN1111 OK", true},
-		{"SALIN1111", "SALIU1111", false},
-		{"SALIN1111", "SALI", false},
-		{"SALIN1111", "XSALIN1111", false},
-		{"AN1'#VER,',1,'#VER'", "AN1 OK", true},
-		{"AN1'#VER,',1,'#VER'", "WANT", false},
-		{"", "VER", false},
-		{"123", "123", false},
-		{"#", "#", false},
-	};
-
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		is_int(is_answered(lines[i].text, lines[i].line), lines[i].answered,
-			   "line number %zu, to %.4s", i, lines[i].text[0] == '#' ? "#..." : lines[i].text);
-	ok(!pt621_command_is_answered_by("VER", 3, NULL, 0), "no line is no answer");
-	ok(pt621_command_is_answered_by("VER", 3, (const uint8_t *) "\xFF\0VER\0", 6), "other bytes may be around it");
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+		is_int(answer(answers[i].text, answers[i].line), answers[i].how,
+			   "line number %zu, to %.4s", i, answers[i].text[0] == '#' ? "#..." : answers[i].text);
+	is_int(pt621_command_answer("VER", 3, NULL, 0), PT621_ANSWER_NONE, "no line is no answer");
+	is_int(pt621_command_answer("VER", 3, (const uint8_t *) "\xFF\0VER\0", 6), PT621_ANSWER_ECHO, "other bytes may be around it");
 }
 
 static void
@@ -204,7 +200,6 @@ int
 main(void)
 {
 	test_may_switch();
-	test_mnemonic();
 	test_answers();
 	test_photo_request();
 	return done_testing();
