@@ -223,13 +223,13 @@ write_alarm(const Kind *kind, Argument argument, Pt621Command *command)
 	};
 	bool		known = false;
 
-	/* Type and comma, then platform, SMS, call, photo, number of an action. */
+	/* Type and comma, then platform, SMS, call, photo, number of an action; 0 = none. */
 	if (argument.size < 5 || argument.size > 9 || argument.at[3] != ',')
 		return PT621_COMMAND_ARGUMENT;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		known = known || memcmp(argument.at, types[i], 3) == 0;
 	for (size_t i = 4; i < argument.size; i++)
-		known = known && argument.at[i] >= '0' && argument.at[i] <= (i < 8 ? '1' : '9');
+		known = known && argument.at[i] >= '0' && argument.at[i] <= (i < 8 ? '1' : '5');
 	if (!known)
 		return PT621_COMMAND_ARGUMENT;
 	append(command, kind->mnemonic, strlen(kind->mnemonic));

@@ -12,6 +12,7 @@
 #endif
 
 #include "codec/pt621_codec.h"
+#include "codec/cursor.h"
 #include "codec/field.h"
 
 #include <math.h>
@@ -22,61 +23,6 @@
 #define MICROSECONDS_A_DAY	(INT64_C(86400) * 1000000)
 #define KMH_A_KNOT			1.852
 #define KNOTS_MAX			999.9
-
-/* The rest of a text, and the separator that ended the field just taken. */
-typedef struct Cursor
-{
-	const uint8_t *at;
-	const uint8_t *end;
-	int			separator;		/* ',' or '/', or -1 at the end of the text */
-} Cursor;
-
-/* Takes the field up to the next ',' or '/'. */
-static inline Pt621Text
-next_field(Cursor *c)
-{
-	Pt621Text	field = {c->at, 0};
-	const uint8_t *p = c->at;
-
-	while (p < c->end && *p != ',' && *p != '/')
-		p++;
-	field.size = (uint32_t) (p - c->at);
-	if (p < c->end)
-	{
-		c->separator = *p;
-		c->at = p + 1;
-	}
-	else
-	{
-		c->separator = -1;
-		c->at = p;
-	}
-	return field;
-}
-
-/* Takes all up to the next '/', commas included. */
-static Pt621Text
-next_part(Cursor *c)
-{
-	Pt621Text	part = {c->at, 0};
-	const uint8_t *slash = memchr(c->at, '/', (size_t) (c->end - c->at));
-
-	part.size = (uint32_t) ((slash ? slash : c->end) - c->at);
-	c->separator = slash ? '/' : -1;
-	c->at = slash ? slash + 1 : c->end;
-	return part;
-}
-
-static bool
-fail(Pt621Error *error, Pt621ErrorCode code, size_t at, uint32_t found,
-	 uint32_t expected)
-{
-	error->code = code;
-	error->at = (uint32_t) at;
-	error->found = found;
-	error->expected = expected;
-	return false;
-}
 
 static uint32_t
 line_end_size(const uint8_t *text, size_t size)
@@ -475,6 +421,22 @@ clear(Pt621Record *record)
 	record->hardware = missing;
 }
 
+/* Tells a status from a report whose code is FUS: that has a comma behind the code, and
+ * fields to its date. */
+static bool
+is_status(const uint8_t *text, size_t size)
+{
+	int			commas = 0;
+
+	if (size < 5 || memcmp(text, "$FUS", 4) != 0)
+		return false;
+	if (text[4] >= '0' && text[4] <= '9')
+		return true;
+	for (size_t i = 4; i < size; i++)
+		commas += text[i] == ',';
+	return text[4] == ',' && commas < REPORT_FIELDS_MIN - 1;
+}
+
 bool
 pt621_parse(const uint8_t *text, size_t size, Pt621Record *record,
 			Pt621Error *error)
@@ -496,8 +458,7 @@ pt621_parse(const uint8_t *text, size_t size, Pt621Record *record,
 		size--;
 	}
 	c = (Cursor) {text, text + size, ','};
-	if (size >= 5 && memcmp(text, "$FUS", 4) == 0 &&
-		((text[4] >= '0' && text[4] <= '9') || text[4] == ','))
+	if (is_status(text, size))
 		return parse_status(text, &c, record, error);
 	return parse_report(text, &c, record, error);
 }

@@ -32,7 +32,8 @@ fuel_drop_points(Fuel *fuel)
 	size_t		drop = 0;
 
 	/* Half of them at once: each is moved about once. */
-	if (fuel->next < fuel->room / 2 || fuel->next <= SIDE_FEW)
+	if (fuel->next < fuel->room / 2 || fuel->next <= SIDE_FEW ||
+		fuel_span(fuel->points[fuel->next / 2].time, fuel->points[fuel->next - 1].time) <= KEPT)
 		return;
 	while (drop + SIDE_FEW < fuel->next &&
 		   fuel_span(fuel->points[drop].time, fuel->points[fuel->next - 1].time) > KEPT)

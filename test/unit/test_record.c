@@ -571,6 +571,11 @@ test_status(void)
 	   "a status without firmware");
 	ok(parse("$FUS1,\x80,x") && is_text(r.firmware, NULL) && is_text(r.hardware, "x"),
 	   "a firmware that does not print");
+	ok(parse("$FUS,123456,120000.000,A,0846.0896,N,07552.1738,W,0.0,0.0,010125") &&
+	   r.kind == PT621_REPORT && is_text(r.ident, "123456") && r.latitude > 8.7,
+	   "a report of the code FUS");
+	ok(parse("$FUS,1,120000.000,A,0846.0896,N,07552.1738,W,0.0,0.0") && r.kind == PT621_STATUS,
+	   "... which has more fields than this");
 	ok(!parse("$FUS,") && error.code == PT621_IMEI, "a status without IMEI");
 	ok(!parse("$FUS12x4,1,2") && error.code == PT621_IMEI && error.at == 6,
 	   "an IMEI with a letter");
