@@ -32,7 +32,7 @@ SELECT c.kind, c.argument
                ('time_zone', '-12'), ('time_zone', '+5'), ('time_zone', '14'),
                ('position', NULL), ('version', NULL), ('imei', NULL), ('voltage', NULL),
                ('power_cut_alarm', 'on'), ('power_cut_alarm', 'off'),
-               ('alarm', 'IN1,1'), ('alarm', 'SPD,01019'),
+               ('alarm', 'IN1,1'), ('alarm', 'SPD,01015'),
                ('text', 'SLP300'), ('text', $$AN1'#OPC1,1,',10,'#OPC1,0'$$)) AS c (kind, argument);
 SELECT kind, argument, pg_temp.encode(kind, argument) FROM used;
 -- Every kind above, and no other.
