@@ -96,7 +96,8 @@ typedef enum Pt621UnitKind
 	PT621_UNIT_LINE,			/* '$' text, to be given to pt621_parse() */
 	PT621_UNIT_PHOTO,			/* $PHD chunk, to be given to pt621_parse() */
 	PT621_UNIT_DELTA,			/* '@' patches, to be given to a chain */
-	PT621_UNIT_TEXT,			/* printable bytes up to their line end */
+	PT621_UNIT_TEXT,			/* printable bytes up to their line end, or to
+								 * a silence, or to the end */
 	PT621_UNIT_GARBAGE			/* anything else */
 } Pt621UnitKind;
 
@@ -146,8 +147,9 @@ typedef enum Pt621Input
  * data, size: the bytes of the stream that no unit has taken yet; the caller
  * keeps what was not taken and gives it again, with more behind it.
  * input: PT621_INPUT_SILENCE ends only what may be complete: a bare delta at
- * the end of a patch, a text or chunk that may or may not have a second byte
- * of its line end to come.  PT621_INPUT_END takes every byte.
+ * the end of a patch, a text with or without a line end, a line or chunk that may
+ * or may not have a second byte of its line end to come.  PT621_INPUT_END takes
+ * every byte.
  *
  * Returns true and fills *unit, or false when more bytes are needed; never
  * false for PT621_INPUT_END with size > 0.

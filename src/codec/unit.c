@@ -343,6 +343,9 @@ split_delta(const Window *w, Pt621Unit *unit, bool *is_delta)
  * '$' or BF FB, at most PT621_GARBAGE_MAX bytes.  '@' does not end a run: it is
  * too common a byte (protocol 2.3).  The first byte has been found to begin
  * nothing, whatever it is.
+ *
+ * Silence ends a run that is a text so far: a tracker that answers without a line
+ * end has said all.  Of garbage it says nothing.
  */
 static bool
 split_run(const Window *w, Pt621Unit *unit)
@@ -351,6 +354,7 @@ split_run(const Window *w, Pt621Unit *unit)
 	size_t		at;
 	size_t		line_end = 0;
 	bool		printable = true;
+	bool		ended;
 
 	for (at = w->at; at < limit; at++)
 	{
@@ -372,7 +376,9 @@ split_run(const Window *w, Pt621Unit *unit)
 		}
 		printable = printable && is_printable(byte);
 	}
-	if (at == w->size && at < PT621_GARBAGE_MAX && w->input != PT621_INPUT_END)
+	ended = at == w->size && at < PT621_GARBAGE_MAX;
+	if (ended && w->input != PT621_INPUT_END &&
+		!(printable && w->input == PT621_INPUT_SILENCE))
 		return false;
 	if (at < limit && is_line_end(w->data[at]))
 	{
@@ -382,7 +388,7 @@ split_run(const Window *w, Pt621Unit *unit)
 			line_end = 0;
 	}
 	/* A run that something else cut off is not a text of its own. */
-	if (line_end == 0 && !(at == w->size && w->input == PT621_INPUT_END))
+	if (line_end == 0 && !ended)
 		printable = false;
 	unit_take(w, unit, printable ? PT621_UNIT_TEXT : PT621_UNIT_GARBAGE,
 			  at + line_end, line_end);

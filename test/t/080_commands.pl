@@ -379,6 +379,16 @@ PT621::put($two, "OPC3,0 OK\r\nOPC3,1 OK\r\n");
 $node->becomes("SELECT string_agg(concat_ws(' ', state, array_to_string(answer, '|')), ', ' ORDER BY id) FROM pt621.command WHERE id IN ($on, $off)",
 	'answered OPC3,1 OK, answered OPC3,0 OK|OPC3,0 OK', '... and if it comes once more');
 
+$id = order('1007', q{'version'});
+is(PT621::heard($two), '#VER', 'the version is asked for');
+$node->becomes("SELECT state FROM pt621.command WHERE id = $id", 'sent', '... which the row says');
+PT621::put($two, 'VER:502-V1.3');
+$node->becomes("SELECT concat_ws(' ', state, array_to_string(answer, '|')) FROM pt621.command WHERE id = $id", 'answered VER:502-V1.3',
+	'an answer without a line end is complete when nothing more comes');
+PT621::put($two, now_record('1007', odometer => 7000));
+$node->becomes(q{SELECT count(*) FROM pt621.position p JOIN pt621.device d ON d.id = p.device_id WHERE d.ident = '1007' AND odometer_m = 7000}, 1,
+	'... and the report behind it is one');
+
 # A gateway gives a text that it had before the second command was given away.
 psql(q{SELECT pt621_sms(id, 'position') FROM pt621.device WHERE ident = '1007'});
 psql(q{SELECT pt621_sms(id, 'version') FROM pt621.device WHERE ident = '1007'});

@@ -282,8 +282,15 @@ test_line_ends(void)
 		  "silence does not end half a record");
 	waits(BYTES("\r\n"), PT621_INPUT_SILENCE, "", 2,
 		  "silence does not end a blank line");
-	waits(BYTES("HELLO"), PT621_INPUT_SILENCE, "", 5,
-		  "silence does not end a text without line end");
+	waits(BYTES("HELLO"), PT621_INPUT_MORE, "", 5, "a text waits for its line end");
+	waits(BYTES("HELLO"), PT621_INPUT_SILENCE, "T5!not_a_record", 0,
+		  "silence ends a text without line end");
+	waits(BYTES("@HELLO"), PT621_INPUT_SILENCE, "T6!not_a_record", 0,
+		  "silence ends a text that begins like a delta");
+	waits(BYTES("HEL\x01LO"), PT621_INPUT_SILENCE, "", 6,
+		  "silence does not end garbage");
+	waits(BYTES("HELLO\xBF"), PT621_INPUT_SILENCE, "", 6,
+		  "nor a text behind which a frame may begin");
 	waits(BYTES("HELLO\r"), PT621_INPUT_SILENCE, "T6+1!not_a_record", 0,
 		  "silence ends a text at its CR");
 }
@@ -565,6 +572,9 @@ test_limits(void)
 	memset(out, 0xBF, sizeof(out));
 	becomes(out, 2100, "G1024!not_a_record G1024!not_a_record G52!not_a_record",
 			"endless BF");
+	memset(out, 'x', sizeof(out));
+	becomes(out, 1023, "T1023!not_a_record", "the longest text without line end");
+	becomes(out, 1024, "G1024!not_a_record", "one byte more, and nothing behind it");
 	becomes(out, 0, "", "nothing at all");
 
 	for (int byte = 0; byte < 256; byte++)
