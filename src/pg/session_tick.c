@@ -95,8 +95,12 @@ sessions_tick(Sessions *sessions, TimestampTz now, bool caught_up)
 
 		if (now < TimestampTzPlusMilliseconds(session->last_activity, setting_unit_timeout))
 			break;
-		session_split_stream(sessions, session, session->pending, session->pending_size,
-							 PT621_INPUT_SILENCE);
+		/* A word that may begin another protocol waits for what follows it. */
+		if (session->undecided)
+			session_set_quiet(sessions, session, false);
+		else
+			session_split_stream(sessions, session, session->pending, session->pending_size,
+								 PT621_INPUT_SILENCE);
 	}
 	if (now >= sessions->next_unpause)
 		unpause(sessions, now);

@@ -98,7 +98,8 @@ sub still_reports
 my @slow = map { $node->tcp } 1 .. 5;
 my $stranger = $node->tcp;
 
-$node->put_apart($_, 'slow') foreach @slow;
+# A line: no silence ends it.
+$node->put_apart($_, '$slow') foreach @slow;
 PT621::put($stranger, noise(64));
 $node->becomes(counter('units'), 64, 'a stranger sends 4 kB');
 # Twice as much when a minute ended just then.
@@ -483,7 +484,7 @@ foreach my $name (sort keys %foreign)
 {
 	my $bytes = $foreign{$name};
 
-	begin('pt621.max_photo_size' => undef);
+	begin('pt621.max_photo_size' => undef, 'pt621.unit_timeout' => 1);
 	my $socket = $node->tcp;
 
 	PT621::put($socket, $bytes);
@@ -495,8 +496,9 @@ foreach my $name (sort keys %foreign)
 	close($socket);
 	$socket = $node->tcp;
 	$node->put_apart($socket, substr($bytes, 0, 3));
+	$node->settle;
 	PT621::put($socket, substr($bytes, 3));
-	ok(PT621::closed_by_server($socket), '... also in two pieces');
+	ok(PT621::closed_by_server($socket), '... also in two pieces, with a silence between');
 	$node->becomes(counter('foreign_by_protocol', $name), 2, '... and counted');
 	close($socket);
 	$node->send_udp($bytes);
@@ -505,7 +507,7 @@ foreach my $name (sort keys %foreign)
 		'... each with all its bytes');
 	is(number('SELECT count(*) FROM pt621.device'), 0, '... and no tracker is made of it');
 }
-begin();
+begin('pt621.unit_timeout' => undef);
 $other = $node->tcp;
 PT621::put($other, $foreign{HTTP} . 'x' x 20000);
 ok(PT621::closed_by_server($other), 'a long request');
