@@ -363,38 +363,38 @@ is(psql(q{SELECT count(*), min(state), max(transport) FROM pt621.command WHERE w
 # Which command a line answers
 # ---------------------------------------------------------------------------
 
-psql(q{INSERT INTO pt621.device (ident, phone) VALUES ('1007', '+491707')});
-my $two = comes('1007');
-my $on = order('1007', q{'output', '3,on'});
+psql(q{INSERT INTO pt621.device (ident, phone) VALUES ('1011', '+491707')});
+my $talker = comes('1011');
+my $on = order('1011', q{'output', '3,on'});
 
-is(PT621::heard($two), '#OPC3,1', 'an output is switched on');
-my $off = order('1007', q{'output', '3,off'});
+is(PT621::heard($talker), '#OPC3,1', 'an output is switched on');
+my $out = order('1011', q{'output', '3,off'});
 
-is(PT621::heard($two), '#OPC3,0', '... and off again, before the tracker has answered');
-$node->becomes("SELECT string_agg(state, ' ' ORDER BY id) FROM pt621.command WHERE id IN ($on, $off)", 'sent sent', '... which the rows say');
-PT621::put($two, "OPC3,0 OK\r\n");
-$node->becomes("SELECT string_agg(concat_ws(' ', state, array_to_string(answer, '|')), ', ' ORDER BY id) FROM pt621.command WHERE id IN ($on, $off)",
+is(PT621::heard($talker), '#OPC3,0', '... and off again, before the tracker has answered');
+$node->becomes("SELECT string_agg(state, ' ' ORDER BY id) FROM pt621.command WHERE id IN ($on, $out)", 'sent sent', '... which the rows say');
+PT621::put($talker, "OPC3,0 OK\r\n");
+$node->becomes("SELECT string_agg(concat_ws(' ', state, array_to_string(answer, '|')), ', ' ORDER BY id) FROM pt621.command WHERE id IN ($on, $out)",
 	'sent, answered OPC3,0 OK', 'a line that repeats a command answers that one, though an older one of its name waits');
-PT621::put($two, "OPC3,0 OK\r\nOPC3,1 OK\r\n");
-$node->becomes("SELECT string_agg(concat_ws(' ', state, array_to_string(answer, '|')), ', ' ORDER BY id) FROM pt621.command WHERE id IN ($on, $off)",
+PT621::put($talker, "OPC3,0 OK\r\nOPC3,1 OK\r\n");
+$node->becomes("SELECT string_agg(concat_ws(' ', state, array_to_string(answer, '|')), ', ' ORDER BY id) FROM pt621.command WHERE id IN ($on, $out)",
 	'answered OPC3,1 OK, answered OPC3,0 OK|OPC3,0 OK', '... and if it comes once more');
 
-$id = order('1007', q{'version'});
-is(PT621::heard($two), '#VER', 'the version is asked for');
+$id = order('1011', q{'version'});
+is(PT621::heard($talker), '#VER', 'the version is asked for');
 $node->becomes("SELECT state FROM pt621.command WHERE id = $id", 'sent', '... which the row says');
-PT621::put($two, 'VER:502-V1.3');
+PT621::put($talker, 'VER:502-V1.3');
 $node->becomes("SELECT concat_ws(' ', state, array_to_string(answer, '|')) FROM pt621.command WHERE id = $id", 'answered VER:502-V1.3',
 	'an answer without a line end is complete when nothing more comes');
-PT621::put($two, now_record('1007', odometer => 7000));
-$node->becomes(q{SELECT count(*) FROM pt621.position p JOIN pt621.device d ON d.id = p.device_id WHERE d.ident = '1007' AND odometer_m = 7000}, 1,
+PT621::put($talker, now_record('1011', odometer => 7000));
+$node->becomes(q{SELECT count(*) FROM pt621.position p JOIN pt621.device d ON d.id = p.device_id WHERE d.ident = '1011' AND odometer_m = 7000}, 1,
 	'... and the report behind it is one');
 
 # A gateway gives a text that it had before the second command was given away.
-psql(q{SELECT pt621_sms(id, 'position') FROM pt621.device WHERE ident = '1007'});
-psql(q{SELECT pt621_sms(id, 'version') FROM pt621.device WHERE ident = '1007'});
+psql(q{SELECT pt621_sms(id, 'position') FROM pt621.device WHERE ident = '1011'});
+psql(q{SELECT pt621_sms(id, 'version') FROM pt621.device WHERE ident = '1011'});
 psql(q{SELECT pt621_ingest_text('+491707', 'VER 621', (SELECT sent_at FROM pt621.command WHERE wire = 'RCP' AND transport = 'sms'))});
 is(psql(q{SELECT string_agg(concat_ws(' ', wire, state, array_to_string(answer, '|')), ', ' ORDER BY c.id) FROM pt621.command c
-	JOIN pt621.device d ON d.id = device_id WHERE d.ident = '1007' AND transport = 'sms'}),
+	JOIN pt621.device d ON d.id = device_id WHERE d.ident = '1011' AND transport = 'sms'}),
 	'RCP answered VER 621, VER sent', 'what was received before a command was sent is no answer to it, whatever it names');
 
 $node->stop;
