@@ -205,9 +205,8 @@ account_session(Sessions *sessions, Session *session, BatchUnit *unit, Timestamp
 	if (unit->rejection != REJECT_NONE || unit->ident.size == 0 || !is_record(unit))
 		return;
 	session->is_known = true;
+	session_set_rank(sessions, session, session->source.is_path ? RANK_PATH : RANK_BOUND);
 	session_account_downlink(sessions, session, unit);
-	if (session->rank == RANK_UNBOUND)
-		session_set_rank(sessions, session, RANK_BOUND);
 	if (setting_max_record_rate == 0 ||
 		(unit->class != CLASS_REPORT && unit->class != CLASS_DELTA))
 		return;

@@ -53,7 +53,7 @@ session_new(Sessions *sessions, const struct sockaddr *peer, bool is_udp)
 	session->source.is_session = true;
 	session->source.is_path = is_udp;
 	session->last_activity = GetCurrentTimestamp();
-	session->rank = is_udp ? RANK_PATH : RANK_UNBOUND;
+	session->rank = is_udp ? RANK_STRANGE_PATH : RANK_UNBOUND;
 	dlist_push_tail(&sessions->active[session->rank], &session->active);
 	return session;
 }
@@ -78,7 +78,7 @@ session_set_rank(Sessions *sessions, Session *session, SessionRank rank)
 bool
 session_is_noisy(const Session *session, Size bytes)
 {
-	return setting_max_bytes_without_record > 0 && session->rank != RANK_PATH &&
+	return setting_max_bytes_without_record > 0 && !session->source.is_path &&
 		bytes > (Size) setting_max_bytes_without_record * 1024;
 }
 

@@ -21,7 +21,8 @@ typedef enum SessionRank
 {
 	RANK_UNBOUND,				/* TCP, not known */
 	RANK_BOUND,					/* TCP, known */
-	RANK_PATH,					/* UDP */
+	RANK_STRANGE_PATH,			/* UDP, not known */
+	RANK_PATH,					/* UDP, known */
 	SESSION_RANKS
 } SessionRank;
 

@@ -51,7 +51,7 @@ end_idle(Sessions *sessions, SessionRank rank, TimestampTz now)
 		if (now < TimestampTzPlusMilliseconds(session->last_activity,
 											  (int64) setting_idle_timeout * 1000))
 			break;
-		if (rank == RANK_PATH)
+		if (session->source.is_path)
 		{
 			path_forget(sessions, session);
 			continue;

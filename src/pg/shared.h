@@ -54,7 +54,7 @@ typedef enum WorkerCounter
 	COUNT_DUPLICATES,
 	COUNT_BATCHES,
 	COUNT_RETRIES,
-	COUNT_DROPPED,				/* datagrams, by the kernel */
+	COUNT_DROPPED,				/* datagrams, by the kernel or for want of memory */
 	COUNT_ACCEPT_FAILURES,
 	COUNT_OPENED,				/* connections */
 	COUNT_CONFLICTS,			/* two connections of one tracker */

@@ -16,6 +16,7 @@
 
 #include "pg/session_private.h"
 #include "pg/settings.h"
+#include "pg/shared.h"
 
 /* A datagram, or the rest of one, that the batch had no room for. */
 typedef struct Spill
@@ -95,16 +96,23 @@ path_forget(Sessions *sessions, Session *session)
 	session_forget(sessions, session);
 }
 
-/* Forgets the path heard of least recently; false when there is none. */
+/*
+ * Forgets the path heard of least recently, of those by which no tracker of ours
+ * has reported if there is one; false when there is none at all.
+ */
 static bool
 forget_oldest(Sessions *sessions)
 {
-	dlist_head *paths = &sessions->active[RANK_PATH];
+	for (int rank = RANK_STRANGE_PATH; rank <= RANK_PATH; rank++)
+	{
+		dlist_head *paths = &sessions->active[rank];
 
-	if (dlist_is_empty(paths))
-		return false;
-	path_forget(sessions, dlist_head_element(Session, active, paths));
-	return true;
+		if (dlist_is_empty(paths))
+			continue;
+		path_forget(sessions, dlist_head_element(Session, active, paths));
+		return true;
+	}
+	return false;
 }
 
 /* Finds the path of a datagram's sender, or makes it. */
@@ -127,18 +135,18 @@ find_path(Sessions *sessions, const struct sockaddr *peer)
 	session = session_new(sessions, peer, true);
 	if (session == NULL)
 		return NULL;
-	/* Senders can be forged at will: the least recent path gives way. */
+	/* Senders can be forged at will: another path gives way, never this one. */
 	dlist_delete(&session->active);
 	session->source.slot = connections_open(&session->source, true, &reason);
 	if (session->source.slot == NULL && forget_oldest(sessions))
 		session->source.slot = connections_open(&session->source, true, &reason);
-	dlist_push_tail(&sessions->active[RANK_PATH], &session->active);
+	/* Where other workers have all the places it goes without, but not for ever. */
+	if (sessions->paths >= setting_max_connections)
+		forget_oldest(sessions);
+	dlist_push_tail(&sessions->active[session->rank], &session->active);
 	session->next_path = *bucket;
 	*bucket = session;
 	sessions->paths++;
-	/* Where other workers have all the places it goes without, but not for ever. */
-	if (sessions->paths > setting_max_connections)
-		forget_oldest(sessions);
 	return session;
 }
 
@@ -152,7 +160,10 @@ keep_spill(Sessions *sessions, Session *session, TimestampTz received_at,
 												  MCXT_ALLOC_NO_OOM);
 
 	if (kept == NULL)
-		return;					/* as if the network had lost it */
+	{
+		shared_count(COUNT_DROPPED, 1); /* as if the network had lost it */
+		return;
+	}
 	sessions->pending += size;
 	kept->session = session;
 	kept->received_at = received_at;
@@ -166,10 +177,13 @@ keep_spill(Sessions *sessions, Session *session, TimestampTz received_at,
 void
 sessions_forget_sockets(Sessions *sessions)
 {
-	dlist_iter	iter;
+	for (int rank = RANK_STRANGE_PATH; rank <= RANK_PATH; rank++)
+	{
+		dlist_iter	iter;
 
-	dlist_foreach(iter, &sessions->active[RANK_PATH])
-		dlist_container(Session, active, iter.cur)->socket = NULL;
+		dlist_foreach(iter, &sessions->active[rank])
+			dlist_container(Session, active, iter.cur)->socket = NULL;
+	}
 }
 
 void
@@ -186,7 +200,10 @@ sessions_datagram(Sessions *sessions, void *socket, const struct sockaddr *peer,
 		return;
 	session = find_path(sessions, peer);
 	if (session == NULL)
+	{
+		shared_count(COUNT_DROPPED, 1);
 		return;
+	}
 	now = GetCurrentTimestamp();
 	session_touch(sessions, session, now);
 	session->received_at = now;

@@ -578,6 +578,16 @@ pass('one goes: there is room for another');
 $node->send_udp(record(ident => 1690 + $_)) foreach 0 .. 9;
 $node->becomes("SELECT count(*) FROM pt621.device WHERE ident LIKE '169_'", 10, 'datagrams of more paths than are remembered are stored');
 is(number("SELECT count(*) <= 4 FROM pt621_stat_connection() WHERE transport = 'udp'"), 't', '... and no more are');
+my $kept = $node->udp;
+
+PT621::put($kept, record(ident => '1689'));
+$node->wait_until(q{SELECT count(*) = 1 FROM pt621_stat_connection() WHERE ident = '1689' AND units > 0});
+my $seen = number(counter('units'));
+
+$node->send_udp('x') foreach 1 .. 8;
+$node->becomes(counter('units'), $seen + 8, 'senders that may be made up');
+is(number(q{SELECT count(*) FROM pt621_stat_connection() WHERE ident = '1689'}), 1, '... drive out no path by which a tracker has reported');
+close($kept);
 close($_) foreach $first, $last, $newer, $refused, @unbound;
 
 begin('pt621.max_connections_per_address' => 2);
