@@ -77,7 +77,7 @@ session_send(Sessions *sessions, Session *session, const uint8 *data, Size size)
 {
 	struct sockaddr_storage peer;
 
-	if (session->rank != RANK_PATH)
+	if (!session->source.is_path)
 		return session->conn && !session->closing &&
 			sessions->port->write(session->conn, data, size);
 	if (session->socket == NULL)
@@ -95,7 +95,7 @@ session_is_reachable(const Session *session, TimestampTz now)
 
 	if (session->ended || source->conn == 0 || source->ident.size == 0 || source->several)
 		return false;
-	if (session->rank == RANK_PATH)
+	if (source->is_path)
 		return session->socket &&
 			now < TimestampTzPlusMilliseconds(session->received_at,
 											  (int64) setting_udp_reply_within * 1000);
