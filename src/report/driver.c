@@ -28,11 +28,19 @@ static void
 prune(Report *report)
 {
 	ReportDriver *driver = &report->driver;
-	uint32_t	low = report->split.begun ? report->split.at.turns_ended : driver->ended_count;
-	uint32_t	gone = low - driver->base;
+	const ReportTrack *track = &report->track;
+	uint32_t	low;
+	uint32_t	gone;
 
-	if (!report->split.begun && report->track.has_last)
+	if (report->split.begun)
+		low = report->split.at.turns_ended;
+	else if (!track->has_last)
+		low = driver->ended_count;
+	else if (!track->sure)
+		low = track->last.turns_ended;	/* no leg begins before it */
+	else
 		return;
+	gone = low - driver->base;
 	if (gone == 0 || gone < driver->count / 2)
 		return;
 	memmove(driver->turns, driver->turns + gone, (driver->count - gone) * sizeof(ReportTurn));

@@ -3,8 +3,9 @@
  *	  Trips, stops, engine, drivers: what the records of one tracker say of a
  *	  period.  doc/reports.md has the rules.
  *
- * Invariant: one pass over the records in order of time, in memory that is
- * bounded by how many records come within a few minutes.  What is decided of a
+ * Invariant: one pass over the records in order of time, in memory that is bounded
+ * by how many records, or turns of drivers, come within the longest of the times in
+ * the options, max_gap as a rule.  What is decided of a
  * moment depends on records near it, so a pass that begins some way before a
  * period says of the period what one over all records would: report_settled()
  * tells when it began early enough.

@@ -11,6 +11,7 @@
 
 static Told told;
 static ReportOptions options;
+static bool whole = true;		/* the first fix is the tracker's first ever */
 static uint64_t compared;
 
 /* Runs a report over so many fixes, made one by one. */
@@ -22,7 +23,7 @@ run(size_t count, void (*make) (size_t i, ReportFix *fix))
 
 	told_clear(&told);
 	sink = told_sink(&told);
-	report = report_new(&options, &sink, true);
+	report = report_new(&options, &sink, whole);
 	for (size_t i = 0; i < count; i++)
 	{
 		ReportFix	fix = {.lat = 50, .odometer_m = -1, .speed_kmh = NAN, .course = NAN, .ignition = -1};
@@ -103,6 +104,15 @@ twins(size_t i, ReportFix *fix)
 	fix->speed_kmh = 50;
 }
 
+/* The same, and whoever drives changes each time: no place is known to be true. */
+static void
+crews(size_t i, ReportFix *fix)
+{
+	fix->time = S((double) i);
+	fix->lon = i % 2 ? 10 : 0;
+	fix->driver = 1 + (int32_t) (i % 7);
+}
+
 /* Much changes, and nobody knows where. */
 static void
 indoors(size_t i, ReportFix *fix)
@@ -173,6 +183,10 @@ main(void)
 	run(300000, twins);
 	ok(told.bytes < 40000000, "legs that are no distance: %zu bytes", told.bytes);
 	is_int((long long) told.segments_count, 0, "they are nothing");
+	whole = false;
+	run(300000, crews);
+	whole = true;
+	ok(told.bytes < 100000, "drivers in turn, begun in the middle, where no place is a true one: %zu bytes", told.bytes);
 	run(200000, indoors);
 	ok(told.bytes < 400000, "much without a place: %zu bytes", told.bytes);
 	is_int(told.segments[0].kind == REPORT_STOP ? told.segments[0].driver_count : 99, 7,
